@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+from channels.addresses import check_host, is_public
+from channels.base import AccountProblem, TemporaryFailure
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2a00:1450:4017::1", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::a00:1", False),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_is_public_looks_through_wrapped_addresses(text: str, public: bool) -> None:
+    assert is_public(ipaddress.ip_address(text)) is public
+
+
+@pytest.mark.parametrize(
+    ("allow", "port"),
+    [
+        (("127.0.0.0/8",), 2525),
+        (("127.0.0.1:2525",), 2525),
+        (("10.0.0.0/8", "127.0.0.1/32:2525"), 2525),
+    ],
+)
+def test_check_host_gives_private_addresses_that_are_allowed(allow: tuple[str, ...], port: int) -> None:
+    assert check_host("127.0.0.1", port, allow) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("allow", [(), ("10.0.0.0/8",), ("127.0.0.1:2526",), ("[::1]:2525",)])
+def test_check_host_refuses_private_addresses_otherwise(allow: tuple[str, ...]) -> None:
+    with pytest.raises(AccountProblem) as caught:
+        check_host("127.0.0.1", 2525, allow)
+    assert str(caught.value) == "127.0.0.1 is an address of a private network (127.0.0.1), which is not allowed here."
+
+
+def test_check_host_allows_one_port_of_an_ipv6_address() -> None:
+    assert check_host("::1", 25, ("[::1]:25",)) == ["::1"]
+
+
+def test_check_host_keeps_only_the_allowed_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answers(*_: object, **__: object) -> list[Any]:
+        return [(0, 0, 0, "", (ip, 25)) for ip in ("10.0.0.9", "93.184.215.14", "93.184.215.14")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answers)
+    assert check_host("mixed.example", 25) == ["93.184.215.14"]
+
+
+@pytest.mark.parametrize(
+    ("errno", "error"), [(socket.EAI_AGAIN, TemporaryFailure), (socket.EAI_NONAME, AccountProblem)]
+)
+def test_check_host_tells_a_missing_name_from_a_silent_resolver(
+    monkeypatch: pytest.MonkeyPatch, errno: int, error: type[Exception]
+) -> None:
+    def fails(*_: object, **__: object) -> list[Any]:
+        raise socket.gaierror(errno, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(error):
+        check_host("mail.example", 25)
+
+
+@pytest.mark.parametrize("entry", ["nonsense", "127.0.0.1:smtp"])
+def test_check_host_names_a_network_it_cannot_read(entry: str) -> None:
+    with pytest.raises(AccountProblem, match="is not a network such as"):
+        check_host("127.0.0.1", 25, (entry,))
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "x" * 80 + ".example"])
+def test_check_host_refuses_what_is_no_host_name(host: str) -> None:
+    with pytest.raises(AccountProblem):
+        check_host(host, 25)
