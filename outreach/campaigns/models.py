@@ -1,0 +1,169 @@
+"""WHAT and WHEN: the services that campaigns promote, campaigns with their contents and approvals, and their runs."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from outreach.audience.models import Topic
+from outreach.core.models import Account, Organisation, OwnedQuerySet, User, in_language
+from outreach.core.vocabulary import (
+    ApprovalDecision,
+    CampaignState,
+    Channel,
+    ChannelMode,
+    ContentFormat,
+    Goal,
+    Language,
+    RunKind,
+    Tracking,
+)
+
+
+class Service(models.Model):
+    """An e-service: what a campaign promotes, with the steps 'where and how' in each language."""
+
+    objects = OwnedQuerySet["Service"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="services")
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.JSONField(default=dict)
+    url = models.URLField(max_length=500)
+    steps = models.JSONField(default=dict)
+    #: Whom it is for: SubscriberKind values.
+    kinds = ArrayField(models.CharField(max_length=10), default=list, blank=True)
+    topics = models.ManyToManyField(Topic, related_name="services", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return in_language(self.name) or self.slug
+
+
+class Campaign(models.Model):
+    """What a manager plans: whom, what, by which channels, when."""
+
+    objects = OwnedQuerySet["Campaign"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="campaigns")
+    name = models.CharField(max_length=200)
+    goal = models.CharField(max_length=12, choices=Goal.choices, default=Goal.KNOWS)
+    state = models.CharField(max_length=12, choices=CampaignState.choices, default=CampaignState.DRAFT)
+    topics = models.ManyToManyField(Topic, related_name="campaigns", blank=True)
+    excluded_topics = models.ManyToManyField(Topic, related_name="+", blank=True)
+    services = models.ManyToManyField(Service, related_name="campaigns", blank=True)
+    #: SubscriberKind values; empty for everybody.
+    kinds = ArrayField(models.CharField(max_length=10), default=list, blank=True)
+    channel_mode = models.CharField(max_length=10, choices=ChannelMode.choices, default=ChannelMode.ALL)
+    #: Channels in order of preference.
+    channels = ArrayField(models.CharField(max_length=10, choices=Channel.choices), default=list, blank=True)
+    tracking = models.CharField(max_length=10, choices=Tracking.choices, default=Tracking.AGGREGATE)
+    #: Share of the audience held out to compare, 0 to 0.5.
+    holdout = models.FloatField(default=0.0)
+    #: Null: at once when started.
+    starts_at = models.DateTimeField(null=True, blank=True)
+    #: IANA zone in which the manager named the time.
+    timezone = models.CharField(max_length=50, default="Europe/Sofia")
+    #: After this, what is still open is skipped as expired.
+    not_after = models.DateTimeField(null=True, blank=True)
+    #: The feed item that it was drafted from, if any: its public link.
+    source_link = models.URLField(max_length=1000, default="", blank=True)
+    archived_at = models.DateTimeField(null=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    #: The last editor: under four eyes somebody else approves.
+    edited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    edited_by_token = models.ForeignKey("outreach.ApiToken", on_delete=models.SET_NULL, null=True, related_name="+")
+    edited_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Content(models.Model):
+    """What is said, for one channel and one language."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    language = models.CharField(max_length=5, choices=Language.choices)
+    variant = models.CharField(max_length=20, default="", blank=True)
+    format = models.CharField(max_length=10, choices=ContentFormat.choices, default=ContentFormat.MARKDOWN)
+    subject = models.CharField(max_length=300, default="", blank=True)
+    body = models.TextField(default="", blank=True)
+    #: Null: the nearest default account of the channel.
+    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "channel", "language", "variant"], name="content_once"),
+        ]
+        ordering = ("channel", "language", "variant")
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.channel} {self.language}"
+
+
+class Approval(models.Model):
+    """A decision about exactly one digest of content and audience; any edit voids it, since the digest changes."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="approvals")
+    digest = models.CharField(max_length=64)
+    decision = models.CharField(max_length=10, choices=ApprovalDecision.choices)
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    token = models.ForeignKey("outreach.ApiToken", on_delete=models.SET_NULL, null=True, related_name="+")
+    note = models.TextField(default="", blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.decision}"
+
+
+class Run(models.Model):
+    """One occurrence of a campaign; frozen when it was made, and the root of its ledger."""
+
+    objects = OwnedQuerySet["Run"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="runs")
+    kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.CAMPAIGN)
+    #: The planned time of this occurrence; unique for a campaign's runs of kind `campaign`.
+    occurrence = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=CampaignState.choices, default=CampaignState.RUNNING)
+    #: Why it is held or paused, as a code with its facts.
+    trouble = models.JSONField(default=dict, blank=True)
+    #: Salt of the hold-out and variant draws.
+    salt = models.BinaryField(max_length=16)
+    #: Everything that sending needs, frozen: see `campaigns.planning.freeze` for its shape.
+    frozen = models.JSONField(default=dict)
+    as_of = models.DateTimeField()
+    #: Keyset position of fan-out: the last subscriber id done.
+    fanned_out_to = models.BigIntegerField(default=0)
+    fanned_out_at = models.DateTimeField(null=True)
+    #: Primary rows written.
+    audience_count = models.BigIntegerField(default=0)
+    #: PostgreSQL's, when the run was made: a restored copy has others.
+    system_identifier = models.CharField(max_length=30, default="")
+    timeline = models.IntegerField(default=0)
+    not_after = models.DateTimeField(null=True)
+    #: When a worker last took a batch of it: the run served least lately goes first.
+    served_at = models.DateTimeField(null=True)
+    started_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "occurrence"], condition=models.Q(kind="campaign"), name="run_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "-id"], name="run_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.occurrence:%Y-%m-%d %H:%M}"

@@ -1,0 +1,291 @@
+"""The words of the product, once: states, reasons, channels, roles, and the sets of them that the code asks about."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Channel(TextChoices):
+    EMAIL = "email", _("E-mail")
+    SMS = "sms", _("SMS")
+    SOCIAL = "social", _("Social media")
+    FEED = "feed", _("Feed")
+    PUSH = "push", _("Push")
+    WEBHOOK = "webhook", _("Webhook")
+
+
+#: Channels that carry one message to one person; the others publish one post to everybody who follows.
+PERSONAL_CHANNELS: Final = (Channel.EMAIL, Channel.SMS)
+PUBLIC_CHANNELS: Final = (Channel.SOCIAL, Channel.FEED)
+
+
+class Language(TextChoices):
+    BULGARIAN = "bg", "Български"
+    ENGLISH = "en", "English"
+
+
+class SubscriberKind(TextChoices):
+    CITIZEN = "citizen", _("Citizen")
+    BUSINESS = "business", _("Business")
+    OFFICIAL = "official", _("Official")
+    PARTNER = "partner", _("Partner")
+
+
+class OrganisationKind(TextChoices):
+    COUNCIL = "council", _("Council")
+    COORDINATOR = "coordinator", _("Coordinating ministry")
+    INFORMATION_COUNCIL = "information_council", _("Information Council")
+    MINISTRY = "ministry", _("Ministry")
+    REGION = "region", _("Regional administration")
+    MUNICIPALITY = "municipality", _("Municipality")
+    OTHER = "other", _("Other organisation")
+
+
+class ApprovalPolicy(TextChoices):
+    NONE = "none", _("Nobody else has to approve")
+    FOUR_EYES = "four_eyes", _("Somebody other than the last editor approves")
+
+
+class Role(TextChoices):
+    AUTHOR = "author", _("Author")
+    APPROVER = "approver", _("Approver")
+    PUBLISHER = "publisher", _("Publisher")
+    ANALYST = "analyst", _("Analyst")
+    ADMINISTRATOR = "administrator", _("Administrator")
+
+
+class Permission(TextChoices):
+    """What a role may do; `core.access` holds the table role -> permissions."""
+
+    VIEW = "view", _("look at everything of the organisation")
+    EDIT_CAMPAIGNS = "edit_campaigns", _("write campaigns")
+    APPROVE = "approve", _("approve campaigns")
+    PUBLISH = "publish", _("schedule, start, pause and cancel campaigns")
+    EDIT_AUDIENCE = "edit_audience", _("change subscribers, topics and imports")
+    EDIT_SERVICES = "edit_services", _("change the catalogue of e-services")
+    MANAGE_ACCOUNTS = "manage_accounts", _("manage channels and senders")
+    MANAGE_ORGANISATION = "manage_organisation", _("manage members and settings")
+
+
+class Goal(TextChoices):
+    """The six stages of the funnel, in order: what a campaign is meant to move people to."""
+
+    KNOWS = "knows", _("Knows")
+    UNDERSTANDS = "understands", _("Understands")
+    INTERESTED = "interested", _("Is interested")
+    USES = "uses", _("Uses")
+    SATISFIED = "satisfied", _("Is satisfied")
+    RECOMMENDS = "recommends", _("Recommends")
+
+
+class ChannelMode(TextChoices):
+    ALL = "all", _("Every channel that the person can be reached by")
+    PREFERRED = "preferred", _("The first channel of the order that reaches the person")
+
+
+class ContentFormat(TextChoices):
+    MARKDOWN = "markdown", "Markdown"
+    MJML = "mjml", "MJML"
+    HTML = "html", "HTML"
+    TEXT = "text", _("Plain text")
+
+
+class Tracking(TextChoices):
+    AGGREGATE = "aggregate", _("Counted in aggregate, nothing personal kept")
+    INDIVIDUAL = "individual", _("Per person, for those who consented to measurement")
+    NONE = "none", _("Not counted")
+
+
+class CampaignState(TextChoices):
+    """States of a Campaign and of its Run; who may go where is `campaigns.lifecycle`."""
+
+    DRAFT = "draft", _("Draft")
+    SUBMITTED = "submitted", _("Waits for approval")
+    APPROVED = "approved", _("Approved")
+    SCHEDULED = "scheduled", _("Scheduled")
+    RUNNING = "running", _("Running")
+    PAUSING = "pausing", _("Pausing")
+    PAUSED = "paused", _("Paused")
+    HELD = "held", _("Held")
+    CANCELLING = "cancelling", _("Cancelling")
+    CANCELLED = "cancelled", _("Cancelled")
+    FINISHED = "finished", _("Finished")
+
+
+EDITABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED})
+UNDER_WAY: Final = frozenset(
+    {CampaignState.RUNNING, CampaignState.PAUSING, CampaignState.PAUSED, CampaignState.HELD, CampaignState.CANCELLING}
+)
+ENDED: Final = frozenset({CampaignState.CANCELLED, CampaignState.FINISHED})
+
+
+class RunKind(TextChoices):
+    CAMPAIGN = "campaign", _("Campaign")
+    TEST = "test", _("Test send")
+
+
+class Lane(TextChoices):
+    """The Celery queue that carries a batch: notices overtake campaigns."""
+
+    NOTICES = "notices", _("Notices")
+    CAMPAIGNS = "campaigns", _("Campaigns")
+
+
+class DeliveryState(TextChoices):
+    """Hand-over state, written by delivery alone (see docs/explanation/ledger.md). `sending` is shown, never stored."""
+
+    PLANNED = "planned", _("Planned")
+    DEFERRED = "deferred", _("Deferred")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+    UNKNOWN = "unknown", _("Unknown")
+    SKIPPED = "skipped", _("Skipped")
+    HELD_OUT = "held_out", _("Held out")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+OPEN: Final = frozenset({DeliveryState.PLANNED, DeliveryState.DEFERRED})
+CLOSED: Final = frozenset(set(DeliveryState) - OPEN)
+HANDED_OVER: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.REJECTED, DeliveryState.UNKNOWN})
+
+
+class Reason(TextChoices):
+    """Why a delivery is in its state; '' where the state says all."""
+
+    NONE = "", ""
+    SUPPRESSED = "suppressed", _("The address is on the suppression list")
+    NO_CONSENT = "no_consent", _("No consent for this channel")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed before the message left")
+    UNREACHABLE = "unreachable", _("No address on any channel of the campaign")
+    UNCONFIRMED = "unconfirmed", _("The address is not confirmed")
+    INVALID_ADDRESS = "invalid_address", _("The address is not valid")
+    NO_CONTENT = "no_content", _("There is no message for this channel and language")
+    ERASED = "erased", _("The person was erased")
+    HOLD_OUT = "hold_out", _("Held out to compare")
+    CAPPED = "capped", _("Too many messages in a short time")
+    EXPIRED = "expired", _("Too late to be of use")
+    RUN_CANCELLED = "run_cancelled", _("The campaign was cancelled")
+    TEMPORARY = "temporary", _("The provider asked to try later")
+    RATE_LIMITED = "rate_limited", _("The provider asked us to slow down")
+    REFUSED = "refused", _("The provider refused the message")
+    UNKNOWN_RECIPIENT = "unknown_recipient", _("The recipient does not exist")
+    POLICY = "policy", _("The provider refused us by its policy")
+    UNSUPPORTED = "unsupported", _("The channel cannot carry this message")
+    RENDERING = "rendering", _("The message could not be made for this person")
+    ACCOUNT_PROBLEM = "account_problem", _("The account does not work")
+    TOO_MANY_ATTEMPTS = "too_many_attempts", _("Tried too often")
+    LOST_IN_HAND = "lost_in_hand", _("The worker stopped while it was handing the message over")
+    NO_ANSWER = "no_answer", _("The provider did not say whether it took the message")
+
+
+class Receipt(TextChoices):
+    """What came later, written by events alone; never overwrites the hand-over state."""
+
+    NONE = "", ""
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Bounced")
+    COMPLAINED = "complained", _("Complained")
+    READ = "read", _("Read")
+
+
+class BatchState(TextChoices):
+    READY = "ready", _("Ready")
+    LEASED = "leased", _("Leased")
+    PARKED = "parked", _("Parked: it stopped its worker three times")
+    DONE = "done", _("Done")
+
+
+class UnknownPolicy(TextChoices):
+    """What becomes of a message that may have been handed over before a crash."""
+
+    RESEND = "resend", _("Send again, flagged (default for e-mail)")
+    HOLD = "hold", _("Do not send again (default where it costs money or is public)")
+
+
+class AccountState(TextChoices):
+    ACTIVE = "active", _("Works")
+    PAUSED = "paused", _("Paused")
+
+
+class AddressState(TextChoices):
+    ACTIVE = "active", _("Active")
+    UNCONFIRMED = "unconfirmed", _("Not confirmed")
+    BOUNCING = "bouncing", _("Returns messages")
+    INVALID = "invalid", _("Not valid")
+
+
+class SubscriptionState(TextChoices):
+    SUBSCRIBED = "subscribed", _("Subscribed")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+
+
+class ConsentAction(TextChoices):
+    GIVEN = "given", _("Given")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class ConsentPurpose(TextChoices):
+    TOPIC = "topic", _("Messages on a topic")
+    MEASUREMENT = "measurement", _("Measurement per person")
+
+
+class SuppressionReason(TextChoices):
+    HARD_BOUNCE = "hard_bounce", _("The address does not exist")
+    COMPLAINT = "complaint", _("The person reported our message as unwanted")
+    STOP = "stop", _("The person answered STOP")
+    ERASED = "erased", _("The person was erased")
+    MANUAL = "manual", _("Added by hand")
+
+
+class JobState(TextChoices):
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+
+
+class EventKind(TextChoices):
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Bounced")
+    DELAYED = "delayed", _("Delayed")
+    COMPLAINED = "complained", _("Complained")
+    OPENED = "opened", _("Opened")
+    CLICKED = "clicked", _("Clicked")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+    REPLIED = "replied", _("Replied")
+    READ = "read", _("Read")
+    CONVERTED = "converted", _("Converted")
+    REJECTED = "rejected", _("Refused after acceptance")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Verdict(TextChoices):
+    HUMAN = "human", _("Human")
+    UNCERTAIN = "uncertain", _("Uncertain")
+    MACHINE = "machine", _("Machine")
+
+
+class ReplyKind(TextChoices):
+    REPLY = "reply", _("Reply")
+    AUTO_REPLY = "auto_reply", _("Automatic reply")
+    BOUNCE = "bounce", _("Bounce")
+    COMPLAINT = "complaint", _("Complaint")
+    STOP = "stop", _("STOP")
+    OTHER = "other", _("Other")
+
+
+class CounterKind(TextChoices):
+    """Dimensions of `delivery.Counter`: what `name` holds."""
+
+    STATE = "state", _("DeliveryState, with its Reason")
+    RECEIPT = "receipt", _("Receipt")
+    EVENT = "event", _("EventKind, with its Verdict as the reason")
+    MINUTE = "minute", _("messages accepted in the minute `name`, UTC, YYYY-MM-DDTHH:MM")
+
+
+class ApprovalDecision(TextChoices):
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")

@@ -1,0 +1,183 @@
+"""OUT: the ledger's tables. `delivery` is partitioned by run; its physical rules are in docs/explanation/ledger.md."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from outreach.core.vocabulary import (
+    BatchState,
+    Channel,
+    CounterKind,
+    DeliveryState,
+    Lane,
+    Reason,
+    Receipt,
+)
+
+
+class Delivery(models.Model):
+    """One message to one address: its state always tells its fate and why.
+
+    No foreign key has a constraint or an index, and no index names a column that a settle writes: HOT updates depend on it.
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "id")
+    run = models.ForeignKey(
+        "outreach.Run", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="deliveries"
+    )
+    #: From one sequence over all partitions.
+    id = models.BigIntegerField(editable=False)
+    #: `s:<subscriber>`, `a:<account>:<language>` (a post, a feed entry) or `n:<notice>`.
+    target = models.TextField()
+    channel = models.TextField(choices=Channel.choices)
+    subscriber = models.ForeignKey(
+        "outreach.Subscriber",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    address = models.ForeignKey(
+        "outreach.Address",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    account = models.ForeignKey(
+        "outreach.Account",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    language = models.TextField(default="")
+    #: In [0, 1): fixed at fan-out by salted hash; hold-out and variant are functions of it.
+    draw = models.FloatField(default=0.0)
+    batch = models.ForeignKey(
+        "outreach.Batch", on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="deliveries"
+    )
+    state = models.TextField(choices=DeliveryState.choices, default=DeliveryState.PLANNED)
+    reason = models.TextField(choices=Reason.choices, default="")
+    receipt = models.TextField(choices=Receipt.choices, default="")
+    attempts = models.SmallIntegerField(default=0)
+    #: May have been handed over before a crash.
+    uncertain = models.BooleanField(default=False)
+    provider_id = models.TextField(default="")
+    #: Id of the delivery of the same run that this one stands in for.
+    fallback_of = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+    #: When its state last changed.
+    settled_at = models.DateTimeField(null=True)
+    receipt_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = True
+        constraints = [models.UniqueConstraint(fields=["run", "target", "channel"], name="delivery_once")]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        """What the API, the tokens and `X-Outreach-Delivery` call it: `RUN-ID`."""
+        return f"{self.run_id}-{self.id}"
+
+
+class Batch(models.Model):
+    """A range of one run's deliveries on one account, leased by one worker at a time."""
+
+    run = models.ForeignKey("outreach.Run", on_delete=models.CASCADE, related_name="batches")
+    account = models.ForeignKey("outreach.Account", on_delete=models.PROTECT, related_name="+")
+    lane = models.CharField(max_length=10, choices=Lane.choices, default=Lane.CAMPAIGNS)
+    due_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=BatchState.choices, default=BatchState.READY)
+    lease_until = models.DateTimeField(null=True)
+    #: Grows with each lease; only its holder writes hand-over states.
+    fence = models.BigIntegerField(default=0)
+    #: The exact ids of committed, unsettled windows (at most two).
+    in_hand = ArrayField(models.BigIntegerField(), default=list)
+    #: How often it was taken over from a worker that died with ids in hand.
+    inherited = models.SmallIntegerField(default=0)
+    #: Whether it gathers retries of one minute: such a batch is found by (run, account, due_at).
+    is_retry = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["lane", "due_at"], name="batch_due", condition=~models.Q(state="done")),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "account", "due_at"],
+                condition=models.Q(is_retry=True) & ~models.Q(state="done"),
+                name="one_retry_batch_a_minute",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.pk}"
+
+
+class Attempt(models.Model):
+    """Append-only evidence: each try that was not a plain first acceptance, and everything learnt late."""
+
+    run = models.ForeignKey(
+        "outreach.Run", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField()
+    batch = models.BigIntegerField(null=True)
+    fence = models.BigIntegerField(default=0)
+    #: `OutcomeKind`, or `inherited`, or `evidence` for what came after the fence was lost or from the provider.
+    kind = models.CharField(max_length=12)
+    reason = models.CharField(max_length=20, default="")
+    detail = models.CharField(max_length=500, default="")
+    provider_id = models.TextField(default="")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "delivery"], name="attempt_of")]
+
+    def __str__(self) -> str:
+        return f"{self.delivery} {self.kind}"
+
+
+class Counter(models.Model):
+    """Sums of the ledger and of events, in one slot a process, added up on reading; always equal to a recount."""
+
+    run = models.ForeignKey("outreach.Run", on_delete=models.CASCADE, related_name="counters", db_index=False)
+    slot = models.SmallIntegerField()
+    kind = models.CharField(max_length=8, choices=CounterKind.choices)
+    channel = models.CharField(max_length=10)
+    language = models.CharField(max_length=5, default="")
+    #: See CounterKind.
+    name = models.CharField(max_length=20)
+    reason = models.CharField(max_length=20, default="")
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "slot", "kind", "channel", "language", "name", "reason"], name="counter_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.kind} {self.name} {self.count}"
+
+
+class Pace(models.Model):
+    """Sends of an account in the current minute: the pacing bucket, shared by all workers."""
+
+    account = models.OneToOneField("outreach.Account", on_delete=models.CASCADE, primary_key=True)
+    #: Tokens left, may be fractional; refilled by the time since `refilled_at`.
+    tokens = models.FloatField(default=0.0)
+    refilled_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.tokens:.0f}"

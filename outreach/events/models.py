@@ -1,0 +1,154 @@
+"""BACK: what came back. `event` is partitioned by month."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from outreach.audience.models import Subscriber
+from outreach.campaigns.models import Campaign, Run, Service
+from outreach.core.models import Account, Organisation, OwnedQuerySet
+from outreach.core.vocabulary import Channel, EventKind, ReplyKind, Verdict
+
+
+class Link(models.Model):
+    """A URL of a run's content, numbered: what a click token names, so that we redirect only where we meant to."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="links", db_index=False)
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    language = models.CharField(max_length=5)
+    variant = models.CharField(max_length=20, default="")
+    #: From 0 in the order of the content.
+    position = models.SmallIntegerField()
+    url = models.TextField()
+    label = models.CharField(max_length=200, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "channel", "language", "variant", "position"], name="link_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Event(models.Model):
+    """One thing that happened after hand-over. Delivery and person are null where tracking is aggregate."""
+
+    pk = models.CompositePrimaryKey("at", "id")
+    id = models.BigIntegerField(editable=False)
+    at = models.DateTimeField()
+    kind = models.TextField(choices=EventKind.choices)
+    run = models.ForeignKey(
+        Run, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField(null=True)
+    channel = models.TextField(default="")
+    language = models.TextField(default="")
+    link = models.ForeignKey(
+        Link, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    verdict = models.TextField(choices=Verdict.choices, default=Verdict.HUMAN)
+    #: Why that verdict, or the provider's reason of a bounce.
+    reason = models.TextField(default="")
+    #: `pixel`, `redirect`, an adapter's name, `imap` ...
+    source = models.TextField(default="")
+    #: The provider's own words; emptied after 30 days.
+    raw = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "kind", "at"], name="event_of_run")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.run_id}-{self.delivery}"
+
+
+class FirstEvent(models.Model):
+    """The first open, click on a link ... of a delivery: what 'how many people' counts."""
+
+    pk = models.CompositePrimaryKey("run_id", "delivery", "kind", "link_id")
+    run_id = models.BigIntegerField()
+    delivery = models.BigIntegerField()
+    kind = models.TextField(choices=EventKind.choices)
+    #: 0 for kinds without a link.
+    link_id = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.run_id}-{self.delivery} {self.kind}"
+
+
+class HookCall(models.Model):
+    """One verified provider event, raw: the key of idempotency, and kept until its delivery is known."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    event_id = models.CharField(max_length=200)
+    #: `outreach.channels.base.ProviderEvent`, as JSON.
+    event = models.JSONField(default=dict)
+    received_at = models.DateTimeField(auto_now_add=True)
+    #: Null while nothing could be made of it: its delivery is not known yet.
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="provider_event_once")]
+        indexes = [models.Index(fields=["received_at"], name="hook_call_waiting", condition=models.Q(applied_at=None))]
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class Reply(models.Model):
+    """What somebody wrote back."""
+
+    objects = OwnedQuerySet["Reply"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="replies")
+    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, related_name="+")
+    #: The provider's or mailbox's id of it: unique in the account, so that nothing is read twice.
+    external_id = models.CharField(max_length=300)
+    campaign = models.ForeignKey(Campaign, on_delete=models.SET_NULL, null=True, related_name="replies")
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="+")
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField(null=True)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.SET_NULL, null=True, related_name="replies")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    kind = models.CharField(max_length=12, choices=ReplyKind.choices)
+    #: Address or handle it came from.
+    sender = models.CharField(max_length=320)
+    subject = models.CharField(max_length=300, default="")
+    #: Without quotes and signature.
+    text = models.TextField(default="")
+    #: What matched it: `token`, `message_id`, `address`, or '' where nothing did.
+    matched_by = models.CharField(max_length=12, default="")
+    received_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    answer = models.TextField(default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="reply_once")]
+        indexes = [models.Index(fields=["organisation", "-received_at"], name="reply_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.pk}"
+
+
+class Conversion(models.Model):
+    """Somebody used a service, was satisfied with it, or recommended it: told by the service itself."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="conversions")
+    #: `used`, `satisfied`, `recommended`, or the service's own word.
+    name = models.CharField(max_length=40)
+    value = models.FloatField(null=True)
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="+")
+    #: `Delivery.id`; null where the click was counted in aggregate.
+    delivery = models.BigIntegerField(null=True)
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.name}"
+
+
+__all__ = ["Conversion", "Event", "EventKind", "FirstEvent", "HookCall", "Link", "Reply"]

@@ -1,0 +1,68 @@
+"""Registry: imports each stage's models, in the road's order; no code."""
+
+from __future__ import annotations
+
+from outreach.audience.models import (
+    Address,
+    Consent,
+    Import,
+    ImportRejection,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Topic,
+)
+from outreach.campaigns.models import Approval, Campaign, Content, Run, Service
+from outreach.core.models import (
+    Account,
+    Alert,
+    ApiToken,
+    AuditEntry,
+    IdempotencyKey,
+    Installation,
+    Membership,
+    Organisation,
+    User,
+)
+from outreach.delivery.models import Attempt, Batch, Counter, Delivery
+from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Link, Reply
+from outreach.feeds.models import Source, SourceItem
+from outreach.sandbox.models import SandboxMessage
+
+__all__ = [
+    "Account",
+    "Address",
+    "Alert",
+    "ApiToken",
+    "Approval",
+    "Attempt",
+    "AuditEntry",
+    "Batch",
+    "Campaign",
+    "Consent",
+    "Content",
+    "Conversion",
+    "Counter",
+    "Delivery",
+    "Event",
+    "FirstEvent",
+    "HookCall",
+    "IdempotencyKey",
+    "Import",
+    "ImportRejection",
+    "Installation",
+    "Link",
+    "Membership",
+    "Organisation",
+    "Reply",
+    "Run",
+    "SandboxMessage",
+    "Service",
+    "Source",
+    "SourceItem",
+    "Subscriber",
+    "Subscription",
+    "Suppression",
+    "Topic",
+    "User",
+]

@@ -1,0 +1,156 @@
+"""Every setting, driven by the environment; docs/reference/settings.md says each in a line and a test compares."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets as random_secrets
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from outreach.core import database
+
+env = environ.FileAwareEnv()
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Templates lie beside the package in a checkout and inside it in a wheel.
+TEMPLATES_DIR = ROOT / "templates" if (ROOT / "templates").is_dir() else Path(__file__).parent / "_templates"
+
+#: Folder of everything that this installation keeps: the embedded database, the secret key, uploads, reject files.
+DATA = Path(env.str("OUTREACH_DATA", default="var")).resolve()
+#: Port of the web process.
+PORT = env.int("OUTREACH_PORT", default=8000)
+#: Where readers reach us; links in messages start with it.
+BASE_URL = env.str("OUTREACH_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+#: Shows tracebacks to developers; never in production.
+DEBUG = env.bool("OUTREACH_DEBUG", default=False)
+#: Networks that outgoing requests may reach though private (comma-separated CIDR).
+ALLOW_PRIVATE = tuple(env.list("OUTREACH_ALLOW_PRIVATE", default=[]))
+#: DNS server to ask instead of the system's, HOST or HOST:PORT.
+RESOLVER = env.str("OUTREACH_RESOLVER", default="")
+#: Seconds of absence after which runs under way are held and asked about.
+GRACE = env.int("OUTREACH_GRACE", default=900)
+#: The broker; empty means the embedded one over the database.
+BROKER_URL = env.str("BROKER_URL", default="")
+#: Whether the local peers of the demonstration run beside the product.
+SANDBOX = env.bool("OUTREACH_SANDBOX", default=False)
+
+
+def _kept_secret_key() -> str:
+    """The installation's key, made once and kept in the data folder, readable by its owner alone."""
+    path = DATA / "secret_key"
+    if not path.exists():
+        DATA.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret_key.{random_secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(random_secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+#: Signs sessions and tokens, encrypts accounts' secrets; made and kept in the data folder when absent.
+SECRET_KEY = env.str("OUTREACH_SECRET_KEY", default="") or _kept_secret_key()
+
+#: The database; absent means the embedded PostgreSQL in the data folder.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASES = {"default": database.django_settings(DATABASE_URL or None, DATA)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+ALLOWED_HOSTS = ["*"] if DEBUG else env.list("OUTREACH_HOSTS", default=["*"])
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "ninja",
+    "outreach.apps.OutreachConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "outreach.web.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [TEMPLATES_DIR],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "environment": "outreach.web.jinja.environment",
+            "context_processors": ["django.contrib.messages.context_processors.messages"],
+        },
+    },
+]
+
+AUTH_USER_MODEL = "outreach.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = BASE_URL.startswith("https://")
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [SELF],
+        "frame-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "manifest-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+    }
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("bg", "Български"), ("en", "English")]
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+LANGUAGE_COOKIE_NAME = "outreach_language"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [Path(__file__).parent / "web" / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("OUTREACH_LOG_LEVEL", default="WARNING")},
+}
+
+#: What the console calls the product.
+PRODUCT_NAME = _("Outreach")
