@@ -25,7 +25,7 @@ from outreach.core.models import (
     User,
 )
 from outreach.delivery.models import Attempt, Batch, Counter, Delivery
-from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Link, Reply
+from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Reply
 from outreach.feeds.models import Source, SourceItem
 from outreach.sandbox.models import SandboxMessage
 
@@ -51,7 +51,6 @@ __all__ = [
     "Import",
     "ImportRejection",
     "Installation",
-    "Link",
     "Membership",
     "Organisation",
     "Reply",

@@ -10,27 +10,6 @@ from outreach.core.models import Account, Organisation, OwnedQuerySet
 from outreach.core.vocabulary import Channel, EventKind, ReplyKind, Verdict
 
 
-class Link(models.Model):
-    """A URL of a run's content, numbered: what a click token names, so that we redirect only where we meant to."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="links", db_index=False)
-    channel = models.CharField(max_length=10, choices=Channel.choices)
-    language = models.CharField(max_length=5)
-    variant = models.CharField(max_length=20, default="")
-    #: From 0 in the order of the content.
-    position = models.SmallIntegerField()
-    url = models.TextField()
-    label = models.CharField(max_length=200, default="")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["run", "channel", "language", "variant", "position"], name="link_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.url
-
-
 class Event(models.Model):
     """One thing that happened after hand-over. Delivery and person are null where tracking is aggregate."""
 
@@ -45,9 +24,8 @@ class Event(models.Model):
     delivery = models.BigIntegerField(null=True)
     channel = models.TextField(default="")
     language = models.TextField(default="")
-    link = models.ForeignKey(
-        Link, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
-    )
+    #: Position of the link in its content (`delivery.links` knows the URL); null for kinds without one.
+    link = models.SmallIntegerField(null=True)
     verdict = models.TextField(choices=Verdict.choices, default=Verdict.HUMAN)
     #: Why that verdict, or the provider's reason of a bounce.
     reason = models.TextField(default="")
@@ -66,12 +44,12 @@ class Event(models.Model):
 class FirstEvent(models.Model):
     """The first open, click on a link ... of a delivery: what 'how many people' counts."""
 
-    pk = models.CompositePrimaryKey("run_id", "delivery", "kind", "link_id")
+    pk = models.CompositePrimaryKey("run_id", "delivery", "kind", "link")
     run_id = models.BigIntegerField()
     delivery = models.BigIntegerField()
     kind = models.TextField(choices=EventKind.choices)
-    #: 0 for kinds without a link.
-    link_id = models.BigIntegerField(default=0)
+    #: Position of the link, -1 for kinds without one.
+    link = models.SmallIntegerField(default=-1)
     at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -151,4 +129,4 @@ class Conversion(models.Model):
         return f"{self.service_id} {self.name}"
 
 
-__all__ = ["Conversion", "Event", "EventKind", "FirstEvent", "HookCall", "Link", "Reply"]
+__all__ = ["Conversion", "Event", "EventKind", "FirstEvent", "HookCall", "Reply"]

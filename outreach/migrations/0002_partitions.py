@@ -48,7 +48,7 @@ CREATE TABLE outreach_event (
     id bigint NOT NULL DEFAULT nextval('outreach_event_id_seq'),
     run_id bigint,
     delivery bigint,
-    link_id bigint,
+    link smallint,
     kind text NOT NULL,
     channel text NOT NULL DEFAULT '',
     language text NOT NULL DEFAULT '',
