@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 
 class OutcomeKind(StrEnum):
@@ -305,4 +305,17 @@ class Adapter(Protocol):
 
     def check(self, account: Account) -> list[Problem]:
         """Look for what would stop sending; sends nothing."""
+        ...
+
+
+@runtime_checkable
+class Inbound(Protocol):
+    """What an adapter has besides where replies are fetched rather than called back; optional."""
+
+    def fetch_replies(self, account: Account, since_id: str) -> list[ProviderEvent]:
+        """What came in after the event `since_id` (`ProviderEvent.provider_id`; '' at first), oldest first.
+
+        Raises:
+            ChannelError: the provider did not answer, or refused us.
+        """
         ...
