@@ -1,0 +1,114 @@
+"""Sums of the ledger's counters over runs: the one query behind every number of a report."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Sum
+
+from outreach.core.vocabulary import CounterKind, DeliveryState, EventKind, Receipt, Verdict
+from outreach.delivery.models import Counter
+
+#: Whoever the message was for: all but those of the audience who were left out on purpose.
+WRITTEN_TO: Final = (
+    DeliveryState.PLANNED,
+    DeliveryState.DEFERRED,
+    DeliveryState.ACCEPTED,
+    DeliveryState.REJECTED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.CANCELLED,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """How often something happened, by who did it."""
+
+    human: int = 0
+    uncertain: int = 0
+    machine: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        return {"human": self.human, "uncertain": self.uncertain, "machine": self.machine}
+
+
+class Tallies:
+    """Counters of some runs, summed over slots; can be cut by channel or language and asked by name."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = [dict(row) for row in rows]
+
+    def only(self, **dimensions: str) -> Tallies:
+        """The part with these dimensions: `channel="email"`, `language="bg"`, `run_id=7`."""
+        return Tallies(row for row in self._rows if all(row[name] == value for name, value in dimensions.items()))
+
+    def of_runs(self, run_ids: Iterable[int]) -> Tallies:
+        wanted = set(run_ids)
+        return Tallies(row for row in self._rows if row["run_id"] in wanted)
+
+    def values(self, dimension: str) -> list[Any]:
+        """The values that occur in a dimension among the ledger's rows, in order."""
+        return sorted({row[dimension] for row in self._rows if row["kind"] == CounterKind.STATE and row["count"]})
+
+    def states(self) -> dict[str, int]:
+        """State -> messages, every state named."""
+        found = self._by_name(CounterKind.STATE)
+        return {state.value: found[state.value] for state in DeliveryState}
+
+    def reasons(self, state: str) -> dict[str, int]:
+        """Reason -> messages among those in a state, most first."""
+        tally: Tally[str] = Tally()
+        for row in self._of(CounterKind.STATE):
+            if row["name"] == state:
+                tally[row["reason"]] += row["count"]
+        return {reason: count for reason, count in tally.most_common() if count}
+
+    def receipts(self) -> dict[str, int]:
+        found = self._by_name(CounterKind.RECEIPT)
+        return {receipt.value: found[receipt.value] for receipt in Receipt if receipt.value}
+
+    def events(self, kind: EventKind) -> Verdicts:
+        tally: Tally[str] = Tally()
+        for row in self._of(CounterKind.EVENT):
+            if row["name"] == kind:
+                tally[row["reason"]] += row["count"]
+        return Verdicts(human=tally[Verdict.HUMAN], uncertain=tally[Verdict.UNCERTAIN], machine=tally[Verdict.MACHINE])
+
+    def minutes(self) -> dict[str, int]:
+        """Minute (UTC, `YYYY-MM-DDTHH:MM`) -> messages accepted in it, in order."""
+        return dict(sorted(self._by_name(CounterKind.MINUTE).items()))
+
+    @property
+    def audience(self) -> int:
+        return sum(self.states().values())
+
+    @property
+    def accepted(self) -> int:
+        return self.states()[DeliveryState.ACCEPTED]
+
+    @property
+    def reached(self) -> int:
+        """Accepted and not returned."""
+        return max(0, self.accepted - self.receipts()[Receipt.BOUNCED])
+
+    def _of(self, kind: CounterKind) -> list[dict[str, Any]]:
+        return [row for row in self._rows if row["kind"] == kind]
+
+    def _by_name(self, kind: CounterKind) -> Tally[str]:
+        tally: Tally[str] = Tally()
+        for row in self._of(kind):
+            tally[row["name"]] += row["count"]
+        return tally
+
+
+def tallies_of(run_ids: Iterable[int]) -> Tallies:
+    """The counters of these runs, in one query."""
+    return Tallies(
+        Counter.objects.filter(run__in=list(run_ids))
+        .values("run_id", "kind", "channel", "language", "name", "reason")
+        .annotate(count=Sum("count"))
+        .order_by()
+    )
