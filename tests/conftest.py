@@ -1,0 +1,116 @@
+"""What every test stands on: one private PostgreSQL a run, settings that do not depend on the machine, no network.
+
+The environment is set while this file is imported, before pytest-django sets Django up: so `DJANGO_SETTINGS_MODULE`
+stands here and not in pyproject.toml. Workers of pytest-xdist inherit the folder, and with it the one server.
+`DATABASE_URL_TEST` names a system PostgreSQL to use instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTED_HERE = "OUTREACH_TEST_DATA" not in os.environ
+#: Not below pytest's own folder, which the database's user may not enter when root runs the tests.
+DATA = Path(os.environ.setdefault("OUTREACH_TEST_DATA", "") or tempfile.mkdtemp(prefix="outreach-test-"))
+
+os.environ.update(
+    DJANGO_SETTINGS_MODULE="outreach.settings",
+    OUTREACH_TEST_DATA=str(DATA),
+    OUTREACH_DATA=str(DATA),
+    OUTREACH_SECRET_KEY="the tests' own key, known to everybody",
+    OUTREACH_BASE_URL="http://outreach.test",
+    OUTREACH_DEBUG="false",
+    OUTREACH_SANDBOX="false",
+    OUTREACH_ALLOW_PRIVATE="127.0.0.0/8,::1/128",
+    DATABASE_URL=os.environ.get("DATABASE_URL_TEST", ""),
+    BROKER_URL="",
+)
+
+
+def pytest_configure() -> None:
+    """Load the settings, so that pytest-django sets Django up; hash passwords cheaply: half a second is by design."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_unconfigure() -> None:
+    if STARTED_HERE:
+        shutil.rmtree(DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """The address of the run's PostgreSQL; all workers share the one embedded server, and the last stops it."""
+    from outreach.core.database import EmbeddedDatabase
+
+    if url := os.environ["DATABASE_URL"]:
+        yield url
+        return
+    with EmbeddedDatabase(DATA, durable=False) as embedded:
+        yield embedded.url
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, database_server: str) -> None:
+    """Have the server up before pytest-django makes the test database on it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    """Refuse every connection that would leave this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        yield
+
+
+def _guarded(connect: Any) -> Any:
+    def connect_on_loopback(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_local(str(address[0])):
+            raise PermissionError(f"tests do not leave this machine, but something connects to {address}")
+        return connect(self, address)
+
+    return connect_on_loopback
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """An empty data folder for a test that starts an installation of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="outreach-own-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def contracts() -> Path:
+    """The providers' published contracts, where this machine has them."""
+    folder = Path(os.environ.get("OUTREACH_CONTRACTS") or ROOT.parent / "shared" / "contracts")
+    if not folder.is_dir():
+        pytest.skip("no provider contracts here: set OUTREACH_CONTRACTS")
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
