@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "outreach.web.api.idempotency.IdempotencyMiddleware",
 ]
 ROOT_URLCONF = "outreach.web.urls"
 TEMPLATES = [

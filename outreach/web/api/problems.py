@@ -1,0 +1,119 @@
+"""Every error of the API as a problem document (RFC 9457), with a `code` and a pointer (RFC 6901) to each bad field."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from outreach.core.errors import Invalid, OutreachError
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE: Final = "application/problem+json"
+#: Codes of errors that have no class of their own.
+CODES: Final[dict[int, str]] = {
+    400: "invalid",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "invalid",
+    422: "invalid",
+    429: "rate_limited",
+}
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str = "",
+    errors: list[dict[str, str]] | None = None,
+    facts: Mapping[str, Any] = {},
+) -> JsonResponse:
+    """A problem document. `errors` is `[{pointer, detail}]`."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code or CODES.get(status, "internal"),
+        **facts,
+    }
+    if errors:
+        document["errors"] = errors
+    return JsonResponse(document, status=status, content_type=PROBLEM_TYPE, json_dumps_params={"ensure_ascii": False})
+
+
+def install(api: NinjaAPI) -> None:
+    """Make every error of this API a problem document."""
+    api.add_exception_handler(OutreachError, _of_the_product)
+    api.add_exception_handler(ValidationError, _of_the_form)
+    api.add_exception_handler(AuthenticationError, _unauthenticated)
+    api.add_exception_handler(Http404, _not_found)
+    api.add_exception_handler(HttpError, _of_ninja)
+    api.add_exception_handler(Exception, _unforeseen)
+
+
+def pointer(path: str) -> str:
+    """`contents/0/body` -> `/contents/0/body`."""
+    return "/" + "/".join(part.replace("~", "~0") for part in path.strip("/").split("/"))
+
+
+def _of_the_product(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, OutreachError)  # noqa: S101 -- ninja's handlers are typed by Exception
+    if isinstance(error, Invalid):
+        errors = [
+            {"pointer": pointer(path), "detail": text}
+            for path, texts in error.facts["fields"].items()
+            for text in texts
+        ]
+        return problem(error.status, str(error.message), code=error.code, errors=errors)
+    return problem(error.status, str(error.message), code=error.code, facts=_public(error.facts))
+
+
+def _public(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that JSON can carry, under names that no member of the document has."""
+    return {
+        name: value
+        for name, value in facts.items()
+        if isinstance(value, str | int | float | bool | list) and name not in ("type", "title", "status", "detail")
+    }
+
+
+def _of_the_form(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, ValidationError)  # noqa: S101 -- as above
+    errors = [{"pointer": _location(found["loc"]), "detail": str(found["msg"])} for found in error.errors]
+    return problem(422, "Please correct what is marked.", errors=errors)
+
+
+def _location(location: tuple[str | int, ...]) -> str:
+    """Ninja's ("body", "payload", "contents", 0, "body") -> `/contents/0/body`; a query parameter is its name."""
+    skip = 2 if location and location[0] in ("body", "form", "file") else 1
+    return pointer("/".join(str(part) for part in location[skip:]))
+
+
+def _unauthenticated(request: HttpRequest, error: Exception) -> HttpResponse:
+    answer = problem(401, "Send a valid token as 'Authorization: Bearer TOKEN'.")
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _not_found(request: HttpRequest, error: Exception) -> HttpResponse:
+    return problem(404, "There is no such thing in this organisation.")
+
+
+def _of_ninja(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, HttpError)  # noqa: S101 -- as above
+    return problem(error.status_code, str(error))
+
+
+def _unforeseen(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.exception("API call failed", extra={"action": "api", "path": request.path})
+    return problem(500, "Something went wrong on our side. It was written to the log.", code="internal")

@@ -1,0 +1,214 @@
+"""The bodies and answers of the API. Values are checked by the verbs; here stand shapes, so that OpenAPI tells them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, JsonValue
+
+Slug = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
+Names = Annotated[dict[Literal["bg", "en"], str], Field(description="A text in each language.")]
+ChannelName = Literal["email", "sms", "social", "feed", "push", "webhook"]
+Kind = Literal["citizen", "business", "official", "partner"]
+Lang = Literal["bg", "en"]
+Short = Annotated[str, Field(max_length=200)]
+
+
+class Body(Schema):
+    """A body: an unknown field is an error, since it is most often a slip of the pen."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class ServiceIn(Body):
+    slug: Slug
+    organisation: Slug | None = None
+    name: Names
+    url: Annotated[str, Field(max_length=500)]
+    steps: Names = {}
+    kinds: list[Kind] = []
+    topics: list[Slug] = []
+
+
+class TopicIn(Body):
+    slug: Slug
+    organisation: Slug | None = None
+    parent: Slug | None = None
+    name: Names
+    description: Names = {}
+
+
+class AddressIn(Body):
+    channel: ChannelName
+    value: Annotated[str, Field(max_length=320)]
+
+
+class ConsentIn(Body):
+    source: Annotated[str, Field(max_length=40)] = "api"
+    text_version: Annotated[str, Field(max_length=60)] = ""
+    at: datetime | None = None
+    ip: Annotated[str, Field(max_length=45)] = ""
+
+
+class SubscriberIn(Body):
+    organisation: Slug | None = None
+    addresses: Annotated[list[AddressIn], Field(min_length=1, max_length=20)]
+    kind: Kind = "citizen"
+    name: Short = ""
+    language: Lang = "bg"
+    timezone: Annotated[str, Field(max_length=50)] = ""
+    attributes: dict[str, JsonValue] = {}
+    topics: list[Slug] = []
+    consent: ConsentIn | None = None
+
+
+class SubscriberPatch(Body):
+    kind: Kind | None = None
+    name: Short | None = None
+    language: Lang | None = None
+    timezone: Annotated[str, Field(max_length=50)] | None = None
+    attributes: dict[str, JsonValue] | None = None
+
+
+class AccountIn(Body):
+    organisation: Slug | None = None
+    adapter: Annotated[str, Field(max_length=40)]
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    settings: dict[str, JsonValue] = {}
+    unknown_policy: Literal["resend", "hold"] | None = None
+    rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+
+class AccountPatch(Body):
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    settings: dict[str, JsonValue] | None = None
+    unknown_policy: Literal["resend", "hold"] | None = None
+    rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+
+
+class AudienceIn(Body):
+    topics: list[Slug] = []
+    exclude: list[Slug] = []
+    kinds: list[Kind] = []
+
+
+class ChannelsIn(Body):
+    mode: Literal["all", "preferred"] = "all"
+    order: list[ChannelName] = []
+
+
+class ContentIn(Body):
+    channel: ChannelName
+    language: Lang
+    variant: Annotated[str, Field(max_length=20)] = ""
+    format: Literal["markdown", "mjml", "html", "text"] = "markdown"
+    subject: Annotated[str, Field(max_length=300)] = ""
+    body: Annotated[str, Field(max_length=200_000)] = ""
+    account: str | None = None
+
+
+class ScheduleIn(Body):
+    at: datetime | None = None
+    timezone: Annotated[str, Field(max_length=50)] = "Europe/Sofia"
+    not_after: datetime | None = None
+
+
+class ExperimentIn(Body):
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+
+
+class CampaignIn(Body):
+    organisation: Slug | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    goal: Literal["knows", "understands", "interested", "uses", "satisfied", "recommends"] = "knows"
+    audience: AudienceIn = AudienceIn()
+    channels: ChannelsIn = ChannelsIn()
+    contents: Annotated[list[ContentIn], Field(max_length=50)] = []
+    schedule: ScheduleIn = ScheduleIn()
+    experiment: ExperimentIn = ExperimentIn()
+    tracking: Literal["aggregate", "individual", "none"] = "aggregate"
+    services: list[Slug] = []
+
+
+class CampaignPatch(Body):
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    goal: Literal["knows", "understands", "interested", "uses", "satisfied", "recommends"] | None = None
+    audience: AudienceIn | None = None
+    channels: ChannelsIn | None = None
+    contents: Annotated[list[ContentIn], Field(max_length=50)] | None = None
+    schedule: ScheduleIn | None = None
+    experiment: ExperimentIn | None = None
+    tracking: Literal["aggregate", "individual", "none"] | None = None
+    services: list[Slug] | None = None
+
+
+class ScheduleCall(Body):
+    """Where it is left out, the campaign's own schedule holds."""
+
+    at: datetime | None = None
+    timezone: Annotated[str, Field(max_length=50)] | None = None
+
+
+class NoteCall(Body):
+    note: Annotated[str, Field(max_length=2000)] = ""
+
+
+class TestCall(Body):
+    to: Annotated[list[AddressIn], Field(min_length=1, max_length=20)]
+    language: Lang | None = None
+
+
+class PreviewCall(Body):
+    subscriber: Annotated[str, Field(max_length=20)]
+
+
+class ConversionIn(Body):
+    """Who it was: one of the three."""
+
+    delivery: Annotated[str, Field(max_length=40)] | None = None
+    subscriber: Annotated[str, Field(max_length=20)] | None = None
+    click_token: Annotated[str, Field(max_length=100)] | None = None
+    service: Slug
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    value: float | None = None
+    at: datetime | None = None
+
+
+class SourceIn(Body):
+    organisation: Slug | None = None
+    name: Short = ""
+    url: Annotated[str, Field(max_length=1000)]
+    topic: Slug
+    language: Lang = "bg"
+
+
+class Created(Schema):
+    """What was made; further fields as for GET."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str
+
+
+class Job(Schema):
+    model_config = ConfigDict(extra="allow")
+    id: str
+    state: str
+
+
+class ListPage(Schema):
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class ProblemDocument(Schema):
+    """RFC 9457."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[dict[str, str]] | None = None

@@ -1,0 +1,201 @@
+"""How each noun looks as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from outreach.audience.models import Import, Subscriber, Topic
+from outreach.campaigns.models import Campaign, Service
+from outreach.core.models import Account
+from outreach.events.models import Event, Reply
+from outreach.feeds.models import Source
+from outreach.sandbox.models import SandboxMessage
+
+Json = dict[str, Any]
+
+
+def moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def service_json(service: Service) -> Json:
+    return {
+        "id": str(service.pk),
+        "slug": service.slug,
+        "organisation": service.organisation.slug,
+        "name": service.name,
+        "url": service.url,
+        "steps": service.steps,
+        "kinds": service.kinds,
+        "topics": sorted(topic.slug for topic in service.topics.all()),
+    }
+
+
+def topic_json(topic: Topic) -> Json:
+    return {
+        "id": str(topic.pk),
+        "slug": topic.slug,
+        "organisation": topic.organisation.slug,
+        "parent": topic.parent.slug if topic.parent else None,
+        "name": topic.name,
+        "description": topic.description,
+        "feeds": {kind: f"{settings.BASE_URL}/feeds/{topic.slug}.{kind}" for kind in ("rss", "atom", "json")},
+    }
+
+
+def subscriber_json(subscriber: Subscriber) -> Json:
+    """Expects addresses and subscriptions with topics prefetched."""
+    return {
+        "id": str(subscriber.pk),
+        "organisation": subscriber.organisation.slug,
+        "kind": subscriber.kind,
+        "name": subscriber.name,
+        "language": subscriber.language,
+        "timezone": subscriber.timezone,
+        "attributes": subscriber.attributes,
+        "addresses": [
+            {"channel": address.channel, "value": address.value, "state": address.state}
+            for address in subscriber.addresses.all()
+        ],
+        "subscriptions": [
+            {"topic": subscription.topic.slug, "channel": subscription.channel, "state": subscription.state}
+            for subscription in subscriber.subscriptions.all()
+        ],
+        "created_at": moment(subscriber.created_at),
+    }
+
+
+def import_json(job: Import) -> Json:
+    return {
+        "id": str(job.pk),
+        "state": job.state,
+        "file_name": job.file_name,
+        "topic": job.topic.slug,
+        "rows": job.rows,
+        "created": job.created,
+        "updated": job.updated,
+        "unchanged": job.unchanged,
+        "rejected": job.rejected,
+        "trouble": job.trouble,
+        "errors_url": f"{settings.BASE_URL}/api/v1/imports/{job.pk}/errors" if job.rejected else None,
+    }
+
+
+def account_json(account: Account) -> Json:
+    """Never a secret."""
+    return {
+        "id": str(account.pk),
+        "organisation": account.organisation.slug,
+        "adapter": account.adapter,
+        "channel": account.channel,
+        "name": account.name,
+        "settings": account.settings,
+        "unknown_policy": account.unknown_policy,
+        "rate_per_minute": account.rate_per_minute,
+        "state": account.state,
+        "trouble": account.trouble,
+        "hook_urls": hook_urls(account),
+    }
+
+
+def hook_urls(account: Account) -> dict[str, str]:
+    return {kind: f"{settings.BASE_URL}/hooks/{account.hook_key}/{kind}" for kind in ("events", "inbound", "status")}
+
+
+def campaign_json(campaign: Campaign) -> Json:
+    """Expects topics, services and contents prefetched."""
+    return {
+        "id": str(campaign.pk),
+        "organisation": campaign.organisation.slug,
+        "name": campaign.name,
+        "state": campaign.state,
+        "goal": campaign.goal,
+        "audience": {
+            "topics": sorted(topic.slug for topic in campaign.topics.all()),
+            "exclude": sorted(topic.slug for topic in campaign.excluded_topics.all()),
+            "kinds": campaign.kinds,
+        },
+        "channels": {"mode": campaign.channel_mode, "order": campaign.channels},
+        "contents": [
+            {
+                "channel": content.channel,
+                "language": content.language,
+                "variant": content.variant,
+                "format": content.format,
+                "subject": content.subject,
+                "body": content.body,
+                "account": str(content.account_id) if content.account_id else None,
+            }
+            for content in campaign.contents.all()
+        ],
+        "schedule": {
+            "at": moment(campaign.starts_at),
+            "timezone": campaign.timezone,
+            "not_after": moment(campaign.not_after),
+        },
+        "experiment": {"holdout": campaign.holdout},
+        "tracking": campaign.tracking,
+        "services": sorted(service.slug for service in campaign.services.all()),
+        "created_at": moment(campaign.created_at),
+        "edited_at": moment(campaign.edited_at),
+    }
+
+
+def event_json(event: Event) -> Json:
+    return {
+        "id": str(event.id),
+        "kind": event.kind,
+        "at": moment(event.at),
+        "channel": event.channel,
+        "delivery": f"{event.run_id}-{event.delivery}" if event.delivery else None,
+        "link": event.link,
+        "verdict": event.verdict,
+        "reason": event.reason,
+        "source": event.source,
+    }
+
+
+def reply_json(reply: Reply) -> Json:
+    return {
+        "id": str(reply.pk),
+        "kind": reply.kind,
+        "channel": reply.channel,
+        "sender": reply.sender,
+        "subject": reply.subject,
+        "text": reply.text,
+        "campaign": str(reply.campaign_id) if reply.campaign_id else None,
+        "delivery": f"{reply.run_id}-{reply.delivery}" if reply.delivery else None,
+        "subscriber": str(reply.subscriber_id) if reply.subscriber_id else None,
+        "matched_by": reply.matched_by,
+        "received_at": moment(reply.received_at),
+    }
+
+
+def source_json(source: Source) -> Json:
+    return {
+        "id": str(source.pk),
+        "name": source.name,
+        "url": source.url,
+        "topic": source.topic.slug,
+        "language": source.language,
+        "trouble": source.trouble,
+        "read_at": moment(source.read_at),
+        "next_at": moment(source.next_at),
+    }
+
+
+def sandbox_json(message: SandboxMessage) -> Json:
+    raw = bytes(message.raw).decode("utf-8", "replace") or message.body
+    return {
+        "id": str(message.pk),
+        "channel": message.channel,
+        "to": message.recipient,
+        "from": message.sender,
+        "subject": message.subject,
+        "text": message.body,
+        "raw": raw,
+        "at": moment(message.at),
+    }
