@@ -1,0 +1,207 @@
+"""From a campaign whose time has come to its Run: everything that sending needs is frozen into the run, then fan-out is asked for."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from outreach.audience.models import Topic
+from outreach.campaigns.lifecycle import Verb, next_state
+from outreach.campaigns.models import Campaign, Content, Run
+from outreach.campaigns.senders import resolve_accounts
+from outreach.core import alerts, audit, clock
+from outreach.core.access import Actor, product_itself
+from outreach.core.models import Account
+from outreach.core.queue import enqueue
+from outreach.core.vocabulary import CampaignState, RunKind
+
+
+class NoAccount(LookupError):
+    """A channel of the campaign has no account to send through; `channels` names them."""
+
+    def __init__(self, channels: list[str]) -> None:
+        super().__init__(", ".join(channels))
+        self.channels = channels
+
+    def __reduce__(self) -> tuple[type[NoAccount], tuple[list[str]]]:
+        return type(self), (self.channels,)
+
+
+def plan_due() -> int:
+    """Make the Run of every scheduled campaign whose time has come; say how many were made.
+
+    Idempotent: a campaign is locked while it moves from `scheduled` to `running`, and a second planner skips it.
+    """
+    due = Campaign.objects.filter(state=CampaignState.SCHEDULED, starts_at__lte=clock.now(), archived_at=None)
+    return sum(_plan(id_) for id_ in due.order_by("starts_at").values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _plan(campaign_id: int) -> bool:
+    campaign = (
+        Campaign.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("organisation")
+        .filter(pk=campaign_id, state=CampaignState.SCHEDULED)
+        .first()
+    )
+    if campaign is None or campaign.starts_at is None:
+        return False
+    actor = product_itself(campaign.organisation)
+    try:
+        create_run(campaign, occurrence=campaign.starts_at, actor=actor)
+    except NoAccount as err:
+        alerts.raise_alert(
+            "campaign_not_started",
+            campaign,
+            organisation=campaign.organisation,
+            name=campaign.name,
+            channels=err.channels,
+        )
+        return False
+    alerts.resolve_alerts(campaign, "campaign_not_started")
+    return True
+
+
+@transaction.atomic
+def create_run(
+    campaign: Campaign,
+    *,
+    occurrence: datetime,
+    actor: Actor,
+    kind: str = RunKind.CAMPAIGN,
+    recipients: list[dict[str, Any]] | None = None,
+) -> Run:
+    """Freeze the campaign into a Run, move the campaign on, and ask for its fan-out when this commits.
+
+    A second call for the same occurrence gives the run that is there. A run that begins later than the installation's
+    grace is held and asks first: a restored copy of the database must not send what was sent long ago.
+
+    Raises:
+        NoAccount: a channel has no account.
+        StateConflict: the campaign's state does not allow a start.
+    """
+    is_test = kind == RunKind.TEST
+    there = None if is_test else campaign.runs.filter(kind=kind, occurrence=occurrence).first()
+    if there is not None:
+        return there
+    frozen = freeze(campaign)
+    if is_test:
+        frozen = {**frozen, "recipients": recipients or [], "holdout": 0.0, "tracking": "none"}
+    run = Run.objects.create(
+        organisation=campaign.organisation,
+        campaign=campaign,
+        kind=kind,
+        occurrence=occurrence,
+        salt=secrets.token_bytes(16),
+        frozen=frozen,
+        as_of=clock.now(),
+        not_after=None if is_test else campaign.not_after,
+        started_by=actor.user,
+        started_at=clock.now(),
+        **_held_if_late(occurrence),
+        **_database_identity(),
+    )
+    if not is_test:
+        next_state(campaign.state, Verb.START)
+        campaign.state = CampaignState(run.state)
+        campaign.save(update_fields=["state"])
+    audit.record(actor, "campaign.tested" if is_test else "campaign.started", campaign, run=run.pk)
+    enqueue("outreach.fan_out", run.pk)
+    return run
+
+
+def freeze(campaign: Campaign) -> dict[str, Any]:
+    """Everything that sending needs, as plain JSON: what happens to the campaign or its accounts' defaults later does not matter.
+
+    Raises:
+        NoAccount: a channel has no account.
+    """
+    contents = [
+        content for content in campaign.contents.select_related("account") if content.channel in campaign.channels
+    ]
+    accounts = resolve_accounts(campaign.organisation, campaign.channels)
+    chosen = {content.channel: content.account for content in contents if content.account}
+    missing = [channel for channel in campaign.channels if channel not in accounts and channel not in chosen]
+    if missing:
+        raise NoAccount(missing)
+    by_channel = {channel: accounts.get(channel) or chosen[channel] for channel in campaign.channels}
+    used = {account.pk: account for account in (*by_channel.values(), *chosen.values())}
+    topics = list(campaign.topics.all())
+    excluded = list(campaign.excluded_topics.all())
+    organisation = campaign.organisation
+    return {
+        "campaign": {"id": campaign.pk, "name": campaign.name, "goal": campaign.goal},
+        "organisation": {
+            "id": organisation.pk,
+            "slug": organisation.slug,
+            "name": organisation.name,
+            "timezone": organisation.timezone,
+        },
+        "topics": [topic.pk for topic in topics],
+        "topic_names": {str(topic.pk): _named(topic) for topic in topics},
+        "topic_slugs": {str(topic.pk): topic.slug for topic in topics},
+        "excluded_topics": [topic.pk for topic in excluded],
+        "kinds": campaign.kinds,
+        "mode": campaign.channel_mode,
+        "channels": campaign.channels,
+        "accounts": {channel: account.pk for channel, account in by_channel.items()},
+        "senders": {str(account.pk): sender_facts(account) for account in used.values()},
+        "contents": [_content(content, by_channel) for content in contents],
+        "fallback_language": organisation.language,
+        "tracking": campaign.tracking,
+        "holdout": campaign.holdout,
+        "services": [
+            {"slug": service.slug, "name": service.name, "url": service.url, "steps": service.steps}
+            for service in campaign.services.order_by("slug")
+        ],
+    }
+
+
+def sender_facts(account: Account) -> dict[str, Any]:
+    """What rendering needs to know of an account; nothing secret but the key in the paths of its call-backs."""
+    open_settings = account.settings
+    return {
+        "adapter": account.adapter,
+        "sender": str(open_settings.get("sender") or ""),
+        "reply_address": str(open_settings.get("reply_address") or ""),
+        "delivery_header": str(open_settings.get("delivery_header", True)).lower() not in {"false", "0", "no", "off"},
+        "hook_key": account.hook_key,
+    }
+
+
+def _named(topic: Topic) -> dict[str, str]:
+    return topic.name or {"en": topic.slug}
+
+
+def _content(content: Content, by_channel: dict[str, Account]) -> dict[str, Any]:
+    return {
+        "channel": content.channel,
+        "language": content.language,
+        "variant": content.variant,
+        "format": content.format,
+        "subject": content.subject,
+        "body": content.body,
+        "account": content.account_id or by_channel[content.channel].pk,
+    }
+
+
+def _held_if_late(occurrence: datetime) -> dict[str, Any]:
+    late = clock.now() - occurrence
+    if late <= timedelta(seconds=settings.GRACE):
+        return {"state": CampaignState.RUNNING}
+    trouble = {"code": "past_grace", "due": occurrence.isoformat(), "now": clock.now().isoformat()}
+    return {"state": CampaignState.HELD, "trouble": trouble}
+
+
+def _database_identity() -> dict[str, Any]:
+    """Which PostgreSQL this is: a restored copy or a promoted standby has another identity and holds the run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.system_identifier::text, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c"
+        )
+        system_identifier, timeline = cursor.fetchone()
+    return {"system_identifier": system_identifier, "timeline": timeline}
