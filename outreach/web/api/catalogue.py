@@ -31,6 +31,13 @@ def _topics(organisation: Organisation) -> QuerySet[Topic]:
     return Topic.objects.for_organisation(organisation).select_related("organisation", "parent")
 
 
+def _topic(organisation: Organisation, slug: str, *, field: str) -> Topic:
+    topic = _topics(organisation).filter(slug=slug).first()
+    if topic is None:
+        raise Invalid({field: ["There is no such topic."]})
+    return topic
+
+
 @router.get("/services", response=ListPage, summary="Services, newest first")
 def list_services(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any:
     return page(_services(request.auth.organisation), cursor=cursor, limit=limit, show=service_json)
@@ -56,7 +63,9 @@ def list_topics(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any:
 @router.post("/topics", response={201: Created}, summary="Add a topic that people subscribe to")
 def post_topic(request: Caller, payload: TopicIn) -> Any:
     actor = at(request.auth, payload.organisation)
-    return Status(201, topic_json(create_topic(actor, payload.dict(exclude={"organisation"}))))
+    parent = _topic(request.auth.organisation, payload.parent, field="parent") if payload.parent else None
+    topic = create_topic(actor, slug=payload.slug, name=payload.name, description=payload.description, parent=parent)
+    return Status(201, topic_json(topic))
 
 
 @router.get("/topics/{topic_id}", response=Created, summary="One topic")
@@ -73,9 +82,7 @@ def list_sources(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any
 @router.post("/sources", response={201: Created}, summary="Read an outside feed: each new item becomes a draft")
 def post_source(request: Caller, payload: SourceIn) -> Any:
     actor = at(request.auth, payload.organisation)
-    topic = Topic.objects.for_organisation(request.auth.organisation).filter(slug=payload.topic).first()
-    if topic is None:
-        raise Invalid({"topic": ["There is no such topic."]})
+    topic = _topic(request.auth.organisation, payload.topic, field="topic")
     source = add_source(actor, name=payload.name, url=payload.url, topic=topic, language=payload.language)
     return Status(201, source_json(source))
 

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import path
 from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
 
 from outreach.web.api import catalogue, docs, people, problems, sending
 from outreach.web.api.access import Bearer
+from outreach.web.api.schemas import ProblemDocument
 
-api = NinjaAPI(
+
+class DocumentedApi(NinjaAPI):
+    """The API, whose OpenAPI document also says what every call answers when it fails."""
+
+    def get_openapi_schema(self, **arguments: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**arguments)
+        schema["components"]["schemas"]["Problem"] = ProblemDocument.model_json_schema()
+        failure = {
+            "description": "A problem document (RFC 9457)",
+            "content": {problems.PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["4XX"] = failure
+        return schema
+
+
+api = DocumentedApi(
     title="Outreach",
     version="1",
     description="Campaigns by e-mail, SMS, social media and feeds. Times are RFC 3339 with an offset; errors are RFC 9457"
