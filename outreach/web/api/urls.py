@@ -32,8 +32,8 @@ class DocumentedApi(NinjaAPI):
 api = DocumentedApi(
     title="Outreach",
     version="1",
-    description="Campaigns by e-mail, SMS, social media and feeds. Times are RFC 3339 with an offset; errors are RFC 9457"
-    " problem documents; lists page by cursor; unsafe calls take an Idempotency-Key.",
+    description="Campaigns by e-mail, SMS, social media and feeds. Times are RFC 3339 with an offset; errors are"
+    " problem documents (RFC 9457); lists page by cursor; unsafe calls take an Idempotency-Key.",
     auth=Bearer(),
     docs_url=None,
     urls_namespace="api",
