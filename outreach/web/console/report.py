@@ -1,0 +1,93 @@
+"""Report: did it work?"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from outreach.campaigns.models import Campaign
+from outreach.core.vocabulary import Channel, DeliveryState, EventKind, Goal, Language
+from outreach.effectiveness.funnel import Stage
+from outreach.effectiveness.report import Line, Report, report
+from outreach.events.models import Reply
+from outreach.web.console.charts import flow, over_time
+from outreach.web.console.visit import Visit, visiting
+from outreach.web.formats import number
+
+#: Replies that the page quotes.
+QUOTED: Final = 6
+
+#: The finding in words, by the stage that it is about.
+FINDINGS: Final[dict[str, Callable[[int], str]]] = {
+    Goal.KNOWS: lambda n: ngettext("%(n)s message reached its reader", "%(n)s messages reached their readers", n),
+    Goal.UNDERSTANDS: lambda n: ngettext("%(n)s message was opened", "%(n)s messages were opened", n),
+    Goal.INTERESTED: lambda n: ngettext(
+        "%(n)s time somebody followed a link or answered", "%(n)s times people followed a link or answered", n
+    ),
+    Goal.USES: lambda n: ngettext("%(n)s person used the service", "%(n)s people used the service", n),
+    Goal.SATISFIED: lambda n: ngettext("%(n)s person was satisfied", "%(n)s people were satisfied", n),
+    Goal.RECOMMENDS: lambda n: ngettext("%(n)s person recommended it", "%(n)s people recommended it", n),
+}
+
+
+@visiting()
+def show_report(visit: Visit, key: int) -> HttpResponse:
+    campaign = visit.find(Campaign.objects.select_related("organisation"), key)
+    found = report(campaign)
+    return visit.show("campaigns/report.html", **_page(found))
+
+
+@visiting()
+def export_report(visit: Visit, key: int) -> HttpResponse:
+    """Channels and languages side by side as CSV, for a spreadsheet."""
+    campaign = visit.find(Campaign.objects.all(), key)
+    found = report(campaign)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["dimension", *Line.__dataclass_fields__])
+    for dimension, lines in (("channel", found.channels), ("language", found.languages)):
+        writer.writerows([dimension, *line.__dict__.values()] for line in lines)
+    answer = HttpResponse("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="report-{campaign.pk}.csv"'
+    return answer
+
+
+def _page(found: Report) -> dict[str, Any]:
+    replies = Reply.objects.filter(campaign=found.campaign, kind="reply").order_by("-received_at")[:QUOTED]
+    return {
+        "campaign": found.campaign,
+        "report": found,
+        "finding": _finding(found),
+        "stage_names": {goal.value: goal.label for goal in Goal},
+        "flow": flow(found.stages),
+        "over_time": over_time(found.bars),
+        "opens_found": found.tallies.events(EventKind.OPENED),
+        "clicks_found": found.tallies.events(EventKind.CLICKED),
+        "unsubscribed": found.tallies.events(EventKind.UNSUBSCRIBED).human,
+        "state_names": {word.value: word.label for word in DeliveryState},
+        "states": found.tallies.states(),
+        "channel_names": dict(Channel.choices),
+        "language_names": dict(Language.choices),
+        "quoted": list(replies),
+    }
+
+
+def _finding(found: Report) -> str:
+    """The answer first: about the campaign's goal, or the furthest stage before it that is measured."""
+    stage = _stage_to_tell(found.stages, found.campaign.goal)
+    if stage is None or not found.runs:
+        return _("Nothing has been sent yet")
+    people = stage.people or 0
+    return FINDINGS[stage.goal](people) % {"n": number(people)}
+
+
+def _stage_to_tell(stages: list[Stage], goal: str) -> Stage | None:
+    wanted = list(Goal.values).index(goal)
+    measured = [stage for stage in stages[: wanted + 1] if stage.people is not None]
+    return measured[-1] if measured else None
