@@ -16,7 +16,7 @@ from django.db.models import Count, Max, Min
 
 from outreach.campaigns.models import Campaign, Run
 from outreach.core.vocabulary import EventKind, ReplyKind, RunKind, Verdict
-from outreach.delivery.links import links_of
+from outreach.delivery.links import compiled_run
 from outreach.effectiveness.funnel import Stage, conversions_of, funnel
 from outreach.effectiveness.intervals import wilson
 from outreach.effectiveness.tallies import Tallies, tallies_of
@@ -199,6 +199,7 @@ def _links(runs: list[Run]) -> list[FollowedLink]:
         .annotate(count=Count("id"))
         .order_by()
     }
+    newest = compiled_run(runs[-1].pk)
     found = [
         FollowedLink(
             channel=link.channel,
@@ -208,7 +209,7 @@ def _links(runs: list[Run]) -> list[FollowedLink]:
             label=link.label,
             human=clicks.get((link.channel, link.language, link.position), 0),
         )
-        for link in links_of(runs[-1])
+        for link in (newest.links if newest else ())
     ]
     return sorted(found, key=lambda link: -link.human)
 

@@ -70,7 +70,10 @@ def get_subscriber(request: Caller, subscriber_id: str) -> Any:
 @router.patch("/subscribers/{subscriber_id}", response=Created, summary="Change what is known of a person")
 def patch_subscriber(request: Caller, subscriber_id: str, payload: SubscriberPatch) -> Any:
     subscriber = find(_subscribers(request.auth.organisation), subscriber_id)
-    change_subscriber(request.auth, subscriber, **payload.dict(exclude_none=True))
+    values = payload.dict(exclude_none=True, exclude={"addresses"})
+    if payload.addresses is not None:
+        values["addresses"] = [AddressData(**address.dict()) for address in payload.addresses]
+    change_subscriber(request.auth, subscriber, **values)
     return subscriber_json(find(_subscribers(request.auth.organisation), subscriber_id))
 
 

@@ -53,23 +53,29 @@ class ConsentIn(Body):
 
 
 class SubscriberIn(Body):
+    """What is left out stays as it is known."""
+
     organisation: Slug | None = None
     addresses: Annotated[list[AddressIn], Field(min_length=1, max_length=20)]
-    kind: Kind = "citizen"
-    name: Short = ""
-    language: Lang = "bg"
-    timezone: Annotated[str, Field(max_length=50)] = ""
-    attributes: dict[str, JsonValue] = {}
+    kind: Kind | None = None
+    name: Short | None = None
+    language: Lang | None = None
+    timezone: Annotated[str, Field(max_length=50)] | None = None
+    attributes: Annotated[dict[str, JsonValue], Field(description="Merged; null removes one.")] | None = None
     topics: list[Slug] = []
     consent: ConsentIn | None = None
 
 
 class SubscriberPatch(Body):
+    """What is given is the new value; `addresses` and `topics` are whole lists."""
+
+    addresses: Annotated[list[AddressIn], Field(max_length=20)] | None = None
     kind: Kind | None = None
     name: Short | None = None
     language: Lang | None = None
     timezone: Annotated[str, Field(max_length=50)] | None = None
     attributes: dict[str, JsonValue] | None = None
+    topics: list[Slug] | None = None
 
 
 class AccountIn(Body):
