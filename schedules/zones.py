@@ -1,6 +1,6 @@
 """A local time in a named zone, made into one moment: what is decided where a clock shows an hour twice or never.
 
-A time that the clock skips (spring) moves on by the skipped hour; of a time that it shows twice (autumn), the first counts.
+A time that the clock skips (spring) moves on by the skipped hour; of one shown twice (autumn), the first counts.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def _set_archived(actor: Actor, campaign: Campaign, *, archived: bool) -> None:
 
 
 def digest(campaign: Campaign) -> str:
-    """SHA-256 of everything that an approver approves: contents, audience, channels, services, schedule, measurement."""
+    """SHA-256 of all that an approver approves: contents, audience, channels, services, schedule, measurement."""
     facts = {
         "name": campaign.name,
         "goal": campaign.goal,
@@ -180,9 +180,7 @@ def digest(campaign: Campaign) -> str:
 def lock(campaign: Campaign) -> Campaign:
     """The same campaign, read again and locked until the transaction ends, in the caller's own object."""
     row = Campaign.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=campaign.pk)
-    campaign.__dict__.update(
-        {name: value for name, value in row.__dict__.items() if name != "_prefetched_objects_cache"}
-    )
+    campaign.__dict__.update(row.__dict__)
     campaign.__dict__.pop("_prefetched_objects_cache", None)
     return campaign
 

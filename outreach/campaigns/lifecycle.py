@@ -12,7 +12,7 @@ from outreach.core.vocabulary import CampaignState
 
 
 class Verb(StrEnum):
-    """What somebody may do to a campaign. Reaching `paused`, `held`, `cancelled` and `finished` is the ledger's doing."""
+    """What somebody may do to a campaign. `paused`, `held`, `cancelled` and `finished` are reached by the ledger."""
 
     EDIT = "edit"
     SUBMIT = "submit"

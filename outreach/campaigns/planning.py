@@ -1,4 +1,4 @@
-"""From a campaign whose time has come to its Run: everything that sending needs is frozen into the run, then fan-out is asked for."""
+"""From a campaign whose time has come to its Run: what sending needs is frozen into it, then fan-out is asked for."""
 
 from __future__ import annotations
 
@@ -115,14 +115,12 @@ def create_run(
 
 
 def freeze(campaign: Campaign) -> dict[str, Any]:
-    """Everything that sending needs, as plain JSON: what happens to the campaign or its accounts' defaults later does not matter.
+    """Everything that sending needs, as plain JSON: what is changed later does not change this run.
 
     Raises:
         NoAccount: a channel has no account.
     """
-    contents = [
-        content for content in campaign.contents.select_related("account") if content.channel in campaign.channels
-    ]
+    contents = list(campaign.contents.filter(channel__in=campaign.channels).select_related("account"))
     accounts = resolve_accounts(campaign.organisation, campaign.channels)
     chosen = {content.channel: content.account for content in contents if content.account}
     missing = [channel for channel in campaign.channels if channel not in accounts and channel not in chosen]

@@ -16,7 +16,7 @@ from schedules.zones import Decision, Moment, UnknownZone, local_time, moment_of
         ("2026-03-29T03:30", "Europe/Sofia", "2026-03-29T01:30", Decision.SKIPPED),
         ("2026-10-25T03:30", "Europe/Sofia", "2026-10-25T00:30", Decision.TWICE),
         ("2026-10-25T04:00", "Europe/Sofia", "2026-10-25T02:00", Decision.EXACT),
-        ("2026-04-05T02:15", "Australia/Lord_Howe", "2026-04-04T15:15", Decision.EXACT),
+        ("2026-04-05T02:15", "Australia/Lord_Howe", "2026-04-04T15:45", Decision.EXACT),
         ("2026-06-01T12:00", "UTC", "2026-06-01T12:00", Decision.EXACT),
     ],
 )

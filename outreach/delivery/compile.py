@@ -1,0 +1,340 @@
+"""Compiles one content, once: checks it, makes HTML and text templates of it, finds and numbers its links.
+
+What is compiled here does not depend on the run, so the same text is compiled once whoever sends or previews it; a run
+adds its tokens in `render`.
+"""
+
+from __future__ import annotations
+
+import functools
+import html as html_entities
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+from jinja2 import Template
+
+from outreach.core.models import in_language
+from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel, ContentFormat
+from outreach.delivery import markup
+from outreach.delivery.layout import frame_html, frame_text
+from outreach.delivery.markup import Bag
+from outreach.delivery.plaintext import html_to_text
+from outreach.delivery.templating import HTML, TEXT, TemplateProblem, TemplateReport, check_template
+
+#: Channels whose message has a subject and an HTML part.
+RICH: Final = (Channel.EMAIL, Channel.FEED)
+SYSTEM_URLS: Final = ("unsubscribe_url", "preferences_url", "view_url")
+
+_ANCHOR: Final = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)("[^>]*>)(.*?)(?=</a>)', re.DOTALL | re.IGNORECASE)
+_IMAGE: Final = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_ALT: Final = re.compile(r"\salt=(\"[^\"]+\"|'[^']+'|[^\s>\"']+)", re.IGNORECASE)
+_SCRIPT: Final = re.compile(r"<script\b|<iframe\b|\son[a-z]+\s*=\s*[\"']", re.IGNORECASE)
+_URL: Final = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
+_LOOKS_LIKE_HOST: Final = re.compile(r"(?:www\.)?[\w-]+(?:\.[\w-]+)+(?:[/?#:]|$)")
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+_SYSTEM_TAG: Final = re.compile(r"\{\{-?\s*(?:unsubscribe_url|preferences_url|view_url)\s*-?\}\}")
+_PIXEL: Final = (
+    '{% if _open %}<img src="{{ _open }}" width="1" height="1" alt="" style="display:block;border:0">{% endif %}'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentSource:
+    """A content with all that its frame and variables need; hashable, so that compiling is remembered."""
+
+    channel: str
+    language: str
+    variant: str
+    format: str
+    subject: str
+    body: str
+    organisation: str
+    campaign: str
+    topics: tuple[str, ...] = ()
+    #: (slug, name, url, steps) in the content's language.
+    services: tuple[tuple[str, str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentProblem:
+    """Something wrong with a content, at one of its fields."""
+
+    #: `subject` or `body`.
+    field: str
+    code: str
+    line: int
+    message: Any
+    remedy: Any
+    severity: str = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledLink:
+    """A link of a content; its place in the list is its number there."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledContent:
+    """Ready to be rendered, unless a problem is an error: then it has no templates."""
+
+    source: ContentSource
+    problems: tuple[ContentProblem, ...]
+    subject: Template | None = None
+    html: Template | None = None
+    text: Template | None = None
+    #: Fixed links in their order, then those of the services if a variable makes links.
+    links: tuple[CompiledLink, ...] = ()
+    #: How many of the links are fixed: the template calls them `_l0`, `_l1` ...
+    fixed: int = 0
+    attributes: frozenset[str] = frozenset()
+    #: Organisation, campaign, service and services, as the template sees them.
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_sound(self) -> bool:
+        return self.text is not None
+
+
+def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentSource:
+    """A content of a frozen plan with what its frame and variables need."""
+    language = content["language"]
+    return ContentSource(
+        channel=content["channel"],
+        language=language,
+        variant=content.get("variant", ""),
+        format=content.get("format", ContentFormat.MARKDOWN),
+        subject=content.get("subject", ""),
+        body=content.get("body", ""),
+        organisation=in_language(frozen["organisation"]["name"], language) or frozen["organisation"]["slug"],
+        campaign=frozen["campaign"]["name"],
+        topics=tuple(in_language(name, language) for name in frozen.get("topic_names", {}).values()),
+        services=tuple(
+            (
+                service["slug"],
+                in_language(service["name"], language),
+                service["url"],
+                in_language(service["steps"], language),
+            )
+            for service in frozen.get("services", ())
+        ),
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def compile_content(source: ContentSource) -> CompiledContent:
+    """Compile; never raises for an author's mistake: `problems` says what is wrong, each with its field and line."""
+    is_public = source.channel in PUBLIC_CHANNELS
+    body = check_template(source.body, is_public=is_public)
+    subject = check_template(source.subject, is_public=is_public)
+    problems = [*_from_report(subject, "subject"), *_from_report(body, "body"), *_emptiness(source)]
+    attributes = frozenset(body.attributes | subject.attributes)
+    if any(problem.severity == "error" and problem.code in _UNSOUND for problem in problems):
+        return CompiledContent(source=source, problems=tuple(problems), attributes=attributes)
+    work = _Work(source)
+    try:
+        html, text = work.rich() if source.channel in RICH else ("", work.plain())
+    except markup.BrokenMjml as err:
+        broken = _problem("broken_template", _("The MJML cannot be read: %(reason)s") % {"reason": err})
+        return CompiledContent(source=source, problems=(*problems, broken), attributes=attributes)
+    services = work.services()
+    links = [*work.links, *([CompiledLink(url=s["url"], label=s["name"]) for s in services] if work.is_dynamic else [])]
+    return CompiledContent(
+        source=source,
+        problems=(*problems, *work.problems),
+        subject=TEXT.from_string(source.subject),
+        html=HTML.from_string(html) if html else None,
+        text=TEXT.from_string(text),
+        links=tuple(links),
+        fixed=len(work.links),
+        attributes=attributes,
+        shared={
+            "organisation": {"name": source.organisation},
+            "campaign": {"name": source.campaign},
+            "services": services,
+            "service": services[0] if services else {},
+        },
+    )
+
+
+#: Problems that leave nothing to render.
+_UNSOUND: Final = frozenset({"unknown_variable", "broken_template", "not_allowed", "personal_in_public"})
+
+
+class _Work:
+    """One compilation: the protected text on its way, and what was found in it."""
+
+    def __init__(self, source: ContentSource) -> None:
+        self.source = source
+        self.bag = Bag()
+        self.links: list[CompiledLink] = []
+        self.problems: list[ContentProblem] = []
+        self.is_dynamic = False
+
+    def services(self) -> list[dict[str, str]]:
+        return [dict(zip(("slug", "name", "url", "steps"), service, strict=True)) for service in self.source.services]
+
+    def plain(self) -> str:
+        """The text template of an SMS or a post."""
+        text = self.bag.protect(self.source.body.strip())
+        return self.bag.restore(_URL.sub(lambda match: self._linked(match[0], label=match[0]), text))
+
+    def rich(self) -> tuple[str, str]:
+        """The HTML and text templates of an e-mail or a feed entry."""
+        html = self._html()
+        self._inspect(html)
+        html = _ANCHOR.sub(self._link, html)
+        text = html_to_text(html)
+        if self.source.channel == Channel.FEED:
+            return self.bag.restore(html), self.bag.restore(text)
+        if markup.is_whole_document(html):
+            self._require_way_out(html)
+            document = html
+        else:
+            document, text = self._frame(markup.make_buttons(html), text)
+        document = _before_end(markup.inline_css(document), self.bag.put(_PIXEL))
+        return self.bag.restore(document), self.bag.restore(text)
+
+    def _html(self) -> str:
+        protected = self.bag.protect(self.source.body)
+        if self.source.format == ContentFormat.MARKDOWN:
+            return markup.markdown_to_html(protected, self.bag)
+        if self.source.format == ContentFormat.TEXT:
+            return _paragraphs(protected)
+        commented = markup.blocks_as_comments(protected, self.bag)
+        return markup.mjml_to_html(commented) if self.source.format == ContentFormat.MJML else commented
+
+    def _frame(self, html: str, text: str) -> tuple[str, str]:
+        source, bag = self.source, self.bag
+        urls = {name: bag.put(f"{{{{ {name} }}}}") for name in SYSTEM_URLS}
+        values = {
+            "organisation": bag.literal(source.organisation),
+            "topics": [bag.literal(topic) for topic in source.topics],
+            **urls,
+        }
+        document = frame_html(
+            html,
+            language=source.language,
+            values={**values, "title": bag.protect(source.subject), "preheader": _preheader(text)},
+        )
+        return document, frame_text(text, language=source.language, values=values)
+
+    def _link(self, match: re.Match[str]) -> str:
+        before, href, after, label = match.groups()
+        url = html_entities.unescape(href).strip()
+        linked = self._linked(url, label=_words(label, self.bag))
+        return f"{before}{html_entities.escape(linked) if linked == url else linked}{after}{label}"
+
+    def _linked(self, url: str, *, label: str) -> str:
+        """What stands in the link's place: a click link, or the address itself where nothing is counted."""
+        if self.bag.holds_tag(url):
+            return self._dynamic(url)
+        if url.lower().startswith(("https://", "http://")):
+            self.links.append(CompiledLink(url=url, label=label))
+            return self.bag.put(f"{{{{ _l{len(self.links) - 1} }}}}")
+        self._judge_link(url)
+        return url
+
+    def _dynamic(self, url: str) -> str:
+        written = self.bag.restore(url)
+        if _SYSTEM_TAG.fullmatch(written.strip()):
+            return url
+        self.is_dynamic = True
+        return self.bag.put("{% filter tracked %}" + written + "{% endfilter %}")
+
+    def _judge_link(self, url: str) -> None:
+        if not url or url.startswith("#") or url.lower().startswith(("mailto:", "tel:", "sms:")):
+            return
+        if _LOOKS_LIKE_HOST.match(url) or not _SCHEME.match(url):
+            remedy = _("Write https:// in front of it.")
+        else:
+            remedy = _("Use a web address (https://), or mailto: or tel:.")
+        self.problems.append(
+            _problem("bad_link", _("The link “%(url)s” leads nowhere.") % {"url": url[:80]}, remedy=remedy)
+        )
+
+    def _inspect(self, html: str) -> None:
+        if _SCRIPT.search(html):
+            self.problems.append(
+                _problem("script", _("Scripts and frames do not work in messages."), remedy=_("Take them out."))
+            )
+        missing = sum(1 for image in _IMAGE.findall(html) if not _ALT.search(image))
+        if missing:
+            self.problems.append(
+                _problem(
+                    "image_without_text",
+                    _("Pictures without a description: %(count)s.") % {"count": missing},
+                    remedy=_("Describe each in the square brackets: ![what it shows](address)."),
+                    severity="warning",
+                )
+            )
+
+    def _require_way_out(self, html: str) -> None:
+        if "unsubscribe_url" not in self.bag.restore(html):
+            self.problems.append(
+                _problem(
+                    "no_unsubscribe",
+                    _("The message has no link to unsubscribe."),
+                    remedy=_("Put a link to {{ unsubscribe_url }} into it."),
+                )
+            )
+
+
+def _from_report(report: TemplateReport, name: str) -> list[ContentProblem]:
+    return [_at_field(problem, name) for problem in report.problems]
+
+
+def _at_field(problem: TemplateProblem, name: str) -> ContentProblem:
+    return ContentProblem(
+        field=name,
+        code=problem.code,
+        line=problem.line,
+        message=problem.message,
+        remedy=problem.remedy,
+        severity=problem.severity,
+    )
+
+
+def _problem(code: str, message: Any, *, remedy: Any = "", severity: str = "error", at: str = "body") -> ContentProblem:
+    return ContentProblem(field=at, code=code, line=0, message=message, remedy=remedy, severity=severity)
+
+
+def _emptiness(source: ContentSource) -> list[ContentProblem]:
+    problems = []
+    if not source.body.strip():
+        problems.append(_problem("no_text", _("The message has no text."), remedy=_("Write it.")))
+    if source.channel in RICH and not source.subject.strip():
+        problems.append(
+            _problem("empty_subject", _("The message has no subject."), remedy=_("Write one."), at="subject")
+        )
+    return problems
+
+
+def _paragraphs(text: str) -> str:
+    """Plain text as HTML: blank lines part paragraphs, web addresses become links."""
+    escaped = html_entities.escape(text, quote=False)
+    linked = _URL.sub(lambda match: f'<a href="{match[0]}">{match[0]}</a>', escaped)
+    blocks = [block.strip() for block in re.split(r"\n\s*\n", linked) if block.strip()]
+    return "\n".join("<p>" + block.replace("\n", "<br>\n") + "</p>" for block in blocks)
+
+
+def _preheader(text: str) -> str:
+    """What mail programs show beside the subject: the first paragraph that is not a heading's worth of words."""
+    paragraphs = [" ".join(block.split()) for block in text.split("\n\n") if block.strip()]
+    chosen = next((block for block in paragraphs if len(block) > 40), paragraphs[0] if paragraphs else "")
+    return re.sub(r"\s*\((?:https?://\S*|jxq\d+qxj)\)", "", chosen)[:300]
+
+
+def _words(html: str, bag: Bag) -> str:
+    """The words of a link without tags, for reports."""
+    return bag.restore(" ".join(html_entities.unescape(re.sub(r"<[^>]*>", " ", html)).split()))[:120]
+
+
+def _before_end(document: str, piece: str) -> str:
+    head, end, tail = document.rpartition("</body>")
+    return f"{head}{piece}{end}{tail}" if end else f"{document}{piece}"

@@ -1,0 +1,85 @@
+"""The frame around an e-mail: the organisation's name above, why one gets this and how to stop it below.
+
+Trusted files from `templates/messages` run here; what authors and people write comes in as data, already safe.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+#: The frame speaks the content's language, whatever language its author's console has.
+WORDS: Final[dict[str, dict[str, str]]] = {
+    "bg": {
+        "because_topic": "Получавате това писмо, защото избрахте темата",
+        "because_topics": "Получавате това писмо, защото избрахте темите",
+        "preferences": "Предпочитания",
+        "unsubscribe": "Отписване",
+        "view": "Вижте писмото в браузъра",
+        "sent_by": "Изпраща",
+    },
+    "en": {
+        "because_topic": "You get this e-mail because you chose the topic",
+        "because_topics": "You get this e-mail because you chose the topics",
+        "preferences": "Preferences",
+        "unsubscribe": "Unsubscribe",
+        "view": "View this e-mail in your browser",
+        "sent_by": "Sent by",
+    },
+}
+QUOTES: Final = {"bg": "„{}“", "en": "“{}”"}
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(settings.TEMPLATES_DIR / "messages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def frame_html(body: str, *, language: str, values: Mapping[str, Any]) -> str:
+    """The whole HTML document around an already safe body."""
+    return (
+        _environment()
+        .get_template("email.html")
+        .render(
+            body=Markup(body),  # noqa: S704 -- protected HTML of the author, whose tags run in the sandbox
+            language=language,
+            words=WORDS[language],
+            because=_because(language, values["topics"]),
+            **values,
+        )
+    )
+
+
+def frame_text(body: str, *, language: str, values: Mapping[str, Any]) -> str:
+    """The text part with its footer."""
+    words = WORDS[language]
+    lines = [
+        body,
+        "",
+        "-- ",
+        values["organisation"],
+        *([_because(language, values["topics"])] if values["topics"] else []),
+        f"{words['preferences']}: {values['preferences_url']}",
+        f"{words['unsubscribe']}: {values['unsubscribe_url']}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _because(language: str, topics: list[str]) -> str:
+    if not topics:
+        return ""
+    words = WORDS[language]["because_topic" if len(topics) == 1 else "because_topics"]
+    quoted = ", ".join(QUOTES[language].format(topic) for topic in topics)
+    return f"{words} {quoted}."

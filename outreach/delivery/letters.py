@@ -1,0 +1,84 @@
+"""What makes a rendered text an e-mail: its deterministic id and the headers that let people and machines stop it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.base import UnsupportedContent
+from channels.mime import Skeleton
+from outreach.core.secrets import derived_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letterhead:
+    """The part of an e-mail's headers that all messages of one content share."""
+
+    run_id: int
+    sender: str
+    reply_to: str
+    #: Domain of the Message-ID.
+    host: str
+    fixed: tuple[tuple[str, str], ...]
+    #: Whether the account lets messages carry `X-Outreach-Delivery`.
+    names_delivery: bool
+    #: For accounts that take the whole message ready made; None for those that assemble it themselves.
+    skeleton: Skeleton | None
+
+    def message_id(self, delivery: int) -> str:
+        """The same for the same delivery, however often it is handed over."""
+        name = f"{self.run_id}-{delivery}"
+        return f"{name}.{hmac.digest(derived_key('message-id'), name.encode(), hashlib.sha256)[:8].hex()}@{self.host}"
+
+    def headers(self, delivery: int, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
+        """Headers of one message that are not in `fixed`."""
+        own = (("List-Unsubscribe", f"<{unsubscribe_url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        return (*own, ("X-Outreach-Delivery", f"{self.run_id}-{delivery}")) if self.names_delivery else own
+
+
+def letterhead(
+    frozen: Mapping[str, Any], *, run_id: int, base_url: str, sender: Mapping[str, Any], language: str
+) -> Letterhead:
+    """The letterhead of a content, from the run's frozen plan and the facts of its account."""
+    address = str(sender.get("sender", ""))
+    host = parseaddr(address)[1].rpartition("@")[2] or urlsplit(base_url).hostname or "localhost"
+    host = host.encode("idna").decode() if not host.isascii() else host
+    fixed = _fixed_headers(frozen, run_id=run_id, host=host)
+    reply_to = str(sender.get("reply_address", ""))
+    return Letterhead(
+        run_id=run_id,
+        sender=address,
+        reply_to=reply_to,
+        host=host,
+        fixed=fixed,
+        names_delivery=bool(sender.get("delivery_header", True)),
+        skeleton=_skeleton(sender, reply_to, language, fixed),
+    )
+
+
+def _fixed_headers(frozen: Mapping[str, Any], *, run_id: int, host: str) -> tuple[tuple[str, str], ...]:
+    organisation = frozen["organisation"]["slug"]
+    list_name = next(iter(frozen.get("topic_slugs", {}).values()), "news")
+    return (
+        ("List-Id", f"<{list_name}.{organisation}.{host}>"),
+        # RFC 3834: keeps holiday replies away from us.
+        ("Precedence", "bulk"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Feedback-ID", f"{run_id}:{frozen['campaign']['id']}:{organisation}:outreach"),
+    )
+
+
+def _skeleton(
+    sender: Mapping[str, Any], reply_to: str, language: str, fixed: tuple[tuple[str, str], ...]
+) -> Skeleton | None:
+    if sender.get("adapter") != "smtp" or not sender.get("sender"):
+        return None
+    try:
+        return Skeleton(sender=str(sender["sender"]), reply_to=reply_to, language=language, headers=fixed)
+    except UnsupportedContent:
+        return None

@@ -1,0 +1,292 @@
+"""Renders a run's messages: everything that is the same for all is done once, per message only variables and tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+from jinja2 import Template, TemplateError
+
+from channels.base import Message, UnsupportedContent
+from outreach.core.errors import OutreachError
+from outreach.core.vocabulary import Channel, Tracking
+from outreach.delivery import tokens
+from outreach.delivery.compile import CompiledContent, ContentProblem, compile_content, source_of
+from outreach.delivery.letters import Letterhead, letterhead
+from outreach.delivery.templating import OutputTooLong, render_within_bounds
+from outreach.delivery.tokens import Token, TokenKind
+
+LONGEST_SUBJECT: Final = 900
+#: A person's attribute is cut to this, and a list of them, so that no template grows without bound.
+LONGEST_VALUE: Final = 2_000
+MOST_VALUES: Final = 100
+
+
+class RenderingFailed(OutreachError):
+    """The message could not be made for this person."""
+
+    code = "rendering"
+    message = _("The message could not be made for this person.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipient:
+    """Whom one message is for."""
+
+    #: `Delivery.id`.
+    delivery: int
+    channel: str
+    #: The person's; the content of the fallback language is used where there is none of it.
+    language: str
+    variant: str = ""
+    #: Address on the channel; '' for a public post.
+    to: str = ""
+    #: `id`, `name`, `kind`, `language`, `attributes`; None for a public post.
+    subscriber: Mapping[str, Any] | None = None
+    #: Whether opens and clicks are kept by person: only after consent to measurement.
+    individual: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLink:
+    """A numbered link of a run's content."""
+
+    channel: str
+    language: str
+    variant: str
+    position: int
+    url: str
+    label: str
+
+
+class CompiledRun:
+    """A run ready to be rendered. Contents are compiled when they are first needed."""
+
+    def __init__(self, frozen: Mapping[str, Any], *, run_id: int, base_url: str) -> None:
+        self.frozen = frozen
+        self.run_id = run_id
+        self.base_url = base_url.rstrip("/")
+        self.tracking = frozen.get("tracking", Tracking.AGGREGATE)
+        self._contents = {_key(content): content for content in frozen["contents"]}
+        self._bound: dict[tuple[str, str, str], BoundContent] = {}
+
+    @property
+    def links(self) -> list[RunLink]:
+        """Every link with the number that its click tokens carry."""
+        return [link for bound in self._all() for link in bound.links]
+
+    @property
+    def problems(self) -> list[tuple[int, ContentProblem]]:
+        """What is wrong, each with the position of its content."""
+        return [(n, problem) for n, bound in enumerate(self._all()) for problem in bound.compiled.problems]
+
+    def contents(self) -> list[CompiledContent]:
+        """The compiled contents, in the order of the plan."""
+        return [bound.compiled for bound in self._all()]
+
+    def url_at(self, channel: str, language: str, position: int) -> str | None:
+        """Where the link of this number leads."""
+        for key in self._contents:
+            if key[:2] == (channel, language):
+                for link in self._bind(key).links:
+                    if link.position == position:
+                        return link.url
+        return None
+
+    def render(self, recipient: Recipient) -> Message:
+        """Make one message.
+
+        Raises:
+            RenderingFailed: there is no content for the recipient, or it cannot be made with this person's data.
+        """
+        return self.content_for(recipient).render(recipient)
+
+    def content_for(self, recipient: Recipient) -> BoundContent:
+        """The content that the recipient gets: of the language, else of the fallback language, else any."""
+        wanted = (recipient.language, self.frozen.get("fallback_language", ""))
+        keys = [key for key in self._contents if key[0] == recipient.channel]
+        for language in wanted:
+            for variant in (recipient.variant, ""):
+                if (recipient.channel, language, variant) in self._contents:
+                    return self._bind((recipient.channel, language, variant))
+        if not keys:
+            raise RenderingFailed(reason="no_content", delivery=recipient.delivery)
+        return self._bind(next((key for key in keys if key[1] in wanted), keys[0]))
+
+    def _all(self) -> Iterator[BoundContent]:
+        return (self._bind(key) for key in self._contents)
+
+    def _bind(self, key: tuple[str, str, str]) -> BoundContent:
+        if key not in self._bound:
+            before = [other for other in self._contents if other[:2] == key[:2] and other[2] < key[2]]
+            first = sum(len(compile_content(source_of(self._contents[other], self.frozen)).links) for other in before)
+            self._bound[key] = BoundContent(self, self._contents[key], first_link=first)
+        return self._bound[key]
+
+
+class BoundContent:
+    """A compiled content with the tokens of one run."""
+
+    def __init__(self, run: CompiledRun, content: Mapping[str, Any], *, first_link: int) -> None:
+        self.run = run
+        self.channel, self.language = content["channel"], content["language"]
+        self.compiled = compile_content(source_of(content, run.frozen))
+        self.sender: Mapping[str, Any] = run.frozen.get("senders", {}).get(str(content.get("account")), {})
+        self.links = [
+            RunLink(
+                channel=self.channel,
+                language=self.language,
+                variant=content.get("variant", ""),
+                position=first_link + number,
+                url=link.url,
+                label=link.label,
+            )
+            for number, link in enumerate(self.compiled.links)
+        ]
+        self._aggregate = self._tracked_values(0)
+        self._letterhead: Letterhead | None = None
+        if self.channel == Channel.EMAIL:
+            self._letterhead = letterhead(
+                run.frozen, run_id=run.run_id, base_url=run.base_url, sender=self.sender, language=self.language
+            )
+
+    def render(self, recipient: Recipient) -> Message:
+        compiled = self.compiled
+        if compiled.text is None:
+            raise RenderingFailed(reason="rendering", delivery=recipient.delivery)
+        values = self.values(recipient)
+        try:
+            text = render_within_bounds(compiled.text, values)
+            html = render_within_bounds(compiled.html, values) if compiled.html else ""
+            subject = _one_line(compiled.subject, values)
+            return self._message(recipient, values, subject=subject, text=text, html=html)
+        except (TemplateError, OutputTooLong, UnsupportedContent) as err:
+            raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=str(err)[:200]) from err
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as err:
+            # A filter met a person's value that it was not made for: `round` of a name, `sort` of mixed things.
+            raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=type(err).__name__) from err
+
+    def values(self, recipient: Recipient) -> dict[str, Any]:
+        """What the templates see for this recipient."""
+        is_individual = recipient.individual and self.run.tracking == Tracking.INDIVIDUAL
+        person = self._token(TokenKind.PERSON, recipient.delivery)
+        base = self.run.base_url
+        return {
+            **self.compiled.shared,
+            **(self._tracked_values(recipient.delivery) if is_individual else self._aggregate),
+            "subscriber": _person(recipient.subscriber),
+            "unsubscribe_url": f"{base}/u/{person}",
+            "preferences_url": f"{base}/p/{person}",
+            "view_url": f"{base}/v/{self._token(TokenKind.VIEW, recipient.delivery)}",
+        }
+
+    def _tracked_values(self, delivery: int) -> dict[str, Any]:
+        """The links and the pixel: by person, by run (delivery 0), or the plain addresses where nothing is counted."""
+        fixed = self.compiled.fixed
+        if self.run.tracking == Tracking.NONE:
+            return {"_open": "", "_urls": {}, **{f"_l{n}": link.url for n, link in enumerate(self.links[:fixed])}}
+        base = self.run.base_url
+        clicks = [f"{base}/c/{self._token(TokenKind.CLICK, delivery, link=link.position)}" for link in self.links]
+        return {
+            "_open": f"{base}/o/{self._token(TokenKind.OPEN, delivery)}",
+            "_urls": {link.url: click for link, click in zip(self.links[fixed:], clicks[fixed:], strict=True)},
+            **{f"_l{n}": click for n, click in enumerate(clicks[:fixed])},
+        }
+
+    def _token(self, kind: TokenKind, delivery: int, *, link: int = 0) -> str:
+        return tokens.make(
+            Token(
+                kind=kind,
+                run=self.run.run_id,
+                delivery=delivery,
+                channel=self.channel,
+                language=self.language,
+                link=link,
+            )
+        )
+
+    def _message(
+        self, recipient: Recipient, values: Mapping[str, Any], *, subject: str, text: str, html: str
+    ) -> Message:
+        id_ = f"{self.run.run_id}-{recipient.delivery}"
+        letter = self._letterhead
+        if letter is None:
+            return Message(
+                id=id_,
+                to=recipient.to,
+                text=text,
+                subject=subject,
+                html=html,
+                language=self.language,
+                callback_url=self._callback_url(recipient.delivery),
+            )
+        own = letter.headers(recipient.delivery, values["unsubscribe_url"])
+        message_id = letter.message_id(recipient.delivery)
+        raw = b""
+        if letter.skeleton is not None and recipient.to:
+            raw = letter.skeleton.fill(
+                to=recipient.to, subject=subject, text=text, html=html, message_id=message_id, headers=own
+            )
+        return Message(
+            id=id_,
+            to=recipient.to,
+            text=text,
+            subject=subject,
+            html=html,
+            sender=letter.sender,
+            reply_to=letter.reply_to,
+            message_id=message_id,
+            language=self.language,
+            headers=(*letter.fixed, *own),
+            raw=raw,
+        )
+
+    def _callback_url(self, delivery: int) -> str:
+        """Where the provider of an SMS reports to; the token makes it unguessable."""
+        if self.channel != Channel.SMS or not self.sender.get("hook_key"):
+            return ""
+        token = self._token(TokenKind.CALLBACK, delivery)
+        return f"{self.run.base_url}/hooks/{self.sender['hook_key']}/status?d={token}"
+
+
+def compile_run(frozen: Mapping[str, Any], *, run_id: int, base_url: str) -> CompiledRun:
+    """Prepare a run for rendering; cheap: contents are compiled when first needed, and remembered by their text."""
+    return CompiledRun(frozen, run_id=run_id, base_url=base_url)
+
+
+def _key(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    return content["channel"], content["language"], content.get("variant", "")
+
+
+def _one_line(template: Template | None, values: Mapping[str, Any]) -> str:
+    """The subject: whatever a person's data holds, no line end and no control character reaches a header."""
+    text = render_within_bounds(template, values) if template else ""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text) if not text.isprintable() else text
+    return " ".join(printable.split())[:LONGEST_SUBJECT]
+
+
+_NOBODY: Final[dict[str, Any]] = {"name": "", "kind": "", "language": "", "attributes": {}}
+
+
+def _person(subscriber: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if subscriber is None:
+        return _NOBODY
+    attributes = subscriber.get("attributes") or {}
+    return {
+        "name": subscriber.get("name") or "",
+        "kind": subscriber.get("kind") or "",
+        "language": subscriber.get("language") or "",
+        "attributes": {name: _bounded(value) for name, value in attributes.items()},
+    }
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE]
+    if isinstance(value, list | tuple):
+        return [_bounded(item) for item in value[:MOST_VALUES]]
+    if isinstance(value, Mapping):
+        return {name: _bounded(item) for name, item in list(value.items())[:MOST_VALUES]}
+    return value
