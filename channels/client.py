@@ -47,6 +47,8 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 #: How long a checked address is used before the name is looked up again, seconds.
 _ADDRESS_SECONDS: Final = 60.0
 _MOST_REDIRECTS: Final = 5
+#: What a header says of the bytes on the wire is not true of the body that was read.
+_OF_THE_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")
 
 # The SDKs log whole requests, with credentials and recipients, at DEBUG and INFO.
 for _noisy in ("tweepy", "python_http_client", "twilio", "requests_oauthlib", "oauthlib"):
@@ -235,7 +237,7 @@ class GuardedTransport(HTTPAdapter):
             raise
         source.release_conn()
         body.seek(0)
-        headers = {name: value for name, value in source.headers.items() if name.lower() != "content-encoding"}
+        headers = {name: value for name, value in source.headers.items() if name.lower() not in _OF_THE_TRANSFER}
         whole = urllib3.HTTPResponse(
             body=body, headers=headers, status=source.status, reason=source.reason, preload_content=False
         )

@@ -10,13 +10,14 @@ from email import message_from_bytes
 from email.header import Header as EncodedHeader
 from email.policy import HTTP
 from email.utils import parseaddr
+from hashlib import sha256
 from typing import Any, ClassVar, Final
 
 import python_http_client
 import requests
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.eventwebhook import EventWebhook
-from sendgrid.helpers.mail import Content, CustomArg, Email, Header, Mail, ReplyTo, To
+from sendgrid.helpers.mail import Content, CustomArg, Email, Header, Mail, Personalization, ReplyTo, To
 
 from channels.base import (
     Account,
@@ -217,7 +218,7 @@ def _compose(message: Message, sender: str) -> Mail:
         raise UnsupportedContent("An e-mail needs a subject and a text.", reason="unsupported")
     name, address = parseaddr(sender)
     mail = Mail(from_email=Email(address, name or None), subject=message.subject)
-    mail.add_to(To(message.to))
+    mail.add_personalization(_addressed(message))
     for mime_type, body in (("text/plain", message.text), ("text/html", message.html)):
         if body.strip():
             mail.add_content(Content(mime_type, body))
@@ -226,8 +227,15 @@ def _compose(message: Message, sender: str) -> Mail:
         mail.reply_to = ReplyTo(reply_address, reply_name or None)
     for header, value in _headers(message):
         mail.add_header(Header(header, value))
-    mail.add_custom_arg(CustomArg("delivery", message.id))
     return mail
+
+
+def _addressed(message: Message) -> Personalization:
+    """The recipient, with the delivery's id, which every event about this recipient gives back."""
+    personalization = Personalization()
+    personalization.add_to(To(message.to))
+    personalization.add_custom_arg(CustomArg("delivery", message.id))
+    return personalization
 
 
 def _headers(message: Message) -> Iterable[tuple[str, str]]:
@@ -317,7 +325,7 @@ def _is_hard(event: Mapping[str, Any]) -> bool:
 
 
 def _made_id(event: Mapping[str, Any]) -> str:
-    return ":".join(str(event.get(name) or "") for name in ("sg_message_id", "event", "email", "timestamp", "url"))
+    return "made:" + sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _time(timestamp: Any) -> datetime | None:
@@ -335,7 +343,7 @@ def _read_inbound(hook: Hook) -> list[ProviderEvent]:
     return [
         ProviderEvent(
             word=EventWord.REPLIED,
-            event_id=message_id or f"inbound:{binascii.crc32(hook.body):08x}",
+            event_id=message_id or f"made:{sha256(hook.body).hexdigest()[:32]}",
             address=parseaddr(fields.get("from", ""))[1],
             text=fields.get("text", ""),
             subject=fields.get("subject", ""),

@@ -28,6 +28,7 @@ FEED_BYTES: Final = 8 << 20
 _MOST_ENTRIES: Final = 500
 _LONGEST: Final = {"title": 500, "summary": 20_000, "id": 1_000, "link": 2_000}
 _ACCEPT: Final = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
+_HTML: Final = re.compile(rb"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _BLOCK_ENDS: Final = re.compile(r"<(?:br|/p|/li|/div|/h[1-6]|/tr)\b[^>]*>", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
@@ -111,15 +112,15 @@ def _parse(content: bytes, headers: Mapping[str, str], *, status: int) -> Feed:
         title=_detail(parsed.feed.get("title_detail"), "title"),
         language=_language(parsed.feed.get("language")),
         entries=entries,
-        problems=tuple(_find_problems(parsed, entries)),
+        problems=tuple(_find_problems(content, parsed, entries)),
         etag=headers.get("etag", ""),
         modified=headers.get("last-modified", ""),
         status=status,
     )
 
 
-def _find_problems(parsed: Any, entries: tuple[Entry, ...]) -> Iterable[str]:
-    if not (parsed.get("version") or parsed.feed or entries):
+def _find_problems(content: bytes, parsed: Any, entries: tuple[Entry, ...]) -> Iterable[str]:
+    if not (parsed.get("version") or entries) and (not parsed.feed or _HTML.search(content[:2000])):
         yield "This is not a feed."
     if parsed.get("bozo"):
         yield f"The feed is not well-formed: {_in_words(parsed.get('bozo_exception'))}"

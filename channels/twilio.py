@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 import requests
-from twilio.base.exceptions import TwilioException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
@@ -154,14 +153,13 @@ class TwilioSession(HttpSession):
         guard(http.session, transport)
         http.session.hooks["response"].append(_judge)
         super().__init__(http.session, secrets=(token, f"{self._sid}:{token}"))
-        self._client = _open_client(self._sid, token, http)
+        # Where one is empty the SDK would take the environment's, or send without any.
+        self._client = Client(self._sid, token, http_client=http) if self._sid and token else None
 
     def post(self, message: Message) -> str:
         if not message.text.strip():
             raise UnsupportedContent("An SMS needs a text.", reason="unsupported")
-        if self._client is None:
-            raise AccountProblem("The account SID or the auth token is missing.", reason="account_problem")
-        created = self._client.messages.create(to=message.to, body=message.text, **self._origin(message))
+        created = self._api().messages.create(to=message.to, body=message.text, **self._origin(message))
         return str(created.sid)
 
     def ask_account(self) -> None:
@@ -170,23 +168,19 @@ class TwilioSession(HttpSession):
         Raises:
             AccountProblem: they are wrong, or the account is suspended or closed.
         """
-        if self._client is None:
-            raise AccountProblem("The account SID or the auth token is missing.", reason="account_problem")
-        status = str(self._client.api.v2010.accounts(self._sid).fetch().status)
+        status = str(self._api().api.v2010.accounts(self._sid).fetch().status)
         if status != "active":
             raise AccountProblem(f"Twilio says that the account is {status}.", reason="account_problem")
+
+    def _api(self) -> Client:
+        if self._client is None:
+            raise AccountProblem("The account SID or the auth token is missing.", reason="account_problem")
+        return self._client
 
     def _origin(self, message: Message) -> dict[str, str]:
         sender = message.sender or self._sender
         origin = {"from_": sender, "messaging_service_sid": self._service, "status_callback": message.callback_url}
         return {name: value for name, value in origin.items() if value}
-
-
-def _open_client(sid: str, token: str, http: TwilioHttpClient) -> Client | None:
-    try:
-        return Client(sid, token, http_client=http)
-    except TwilioException:
-        return None
 
 
 def _judge(response: requests.Response, *_: Any, **__: Any) -> None:

@@ -38,9 +38,9 @@ class SendGridPeer(HttpPeer):
         message_id = uuid4().hex[:22]
         try:
             arrivals = [
-                _as_arrival(mail, recipient, message_id)
-                for personalization in mail["personalizations"]
-                for recipient in personalization["to"]
+                _as_arrival({**mail, **person}, recipient, message_id)
+                for person in mail["personalizations"]
+                for recipient in person["to"]
             ]
         except (ValueError, MessageError) as err:
             return _errors(400, f"Bad Request: {err}")

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from channels.base import ForgedHook, Message, Outcome, OutcomeKind, Problem
+from channels.sendgrid import SendGrid
+from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, inbound_hook, sendgrid_peer
+from tests.channels.scripted import Http
+from tests.contract_checks import find_request_faults
+
+MESSAGE = Message(
+    id="dlv_9",
+    to="ana@example.org",
+    subject="Новата услуга",
+    text="Текст",
+    html="<p>Текст</p>",
+    message_id="dlv_9@example.org",
+    reply_to="Отговори <r+1@in.example.org>",
+    headers=(
+        ("List-Unsubscribe", "<https://example.org/u/a>"),
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("X-Outreach-Delivery", "dlv_9"),
+        ("List-Id", "Новини"),
+        ("Date", "its own"),
+        ("Mime-Version", "1.0"),
+    ),
+)
+
+
+def test_request_is_as_sendgrid_documents_it(contracts: Path) -> None:
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        outcomes = list(session.send([MESSAGE]))
+        (request,) = peer.requests
+    assert outcomes == [Outcome(id="dlv_9", kind=OutcomeKind.ACCEPTED, provider_id="mid-1")]
+    assert (request.method, request.path) == ("POST", "/v3/mail/send")
+    assert request.headers["authorization"] == "Bearer SG.the-api-key"
+    assert json.loads(request.body) == {
+        "personalizations": [{"to": [{"email": "ana@example.org"}], "custom_args": {"delivery": "dlv_9"}}],
+        "from": {"email": "news@example.org", "name": "Новини"},
+        "reply_to": {"email": "r+1@in.example.org", "name": "Отговори"},
+        "subject": "Новата услуга",
+        "content": [{"type": "text/plain", "value": "Текст"}, {"type": "text/html", "value": "<p>Текст</p>"}],
+        "headers": {
+            "Message-ID": "<dlv_9@example.org>",
+            "List-Unsubscribe": "<https://example.org/u/a>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "X-Outreach-Delivery": "dlv_9",
+            "List-Id": "=?utf-8?b?0J3QvtCy0LjQvdC4?=",
+        },
+    }
+    faults = find_request_faults(
+        contracts, "sendgrid", method="POST", path=request.path, body=request.body, headers=request.headers
+    )
+    assert faults == []
+
+
+def test_connections_are_kept_between_messages() -> None:
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        for number in range(5):
+            list(session.send([replace(MESSAGE, id=str(number))]))
+        assert (len(peer.attempts), peer.connections) == (5, 1)
+
+
+def test_contents_sender_goes_before_the_accounts() -> None:
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        list(session.send([replace(MESSAGE, sender="ministry@example.org")]))
+        assert json.loads(peer.requests[0].body)["from"] == {"email": "ministry@example.org"}
+
+
+def test_inbound_mail_needs_no_signature_but_a_wrong_one_is_forged() -> None:
+    recorded = inbound_hook()
+    unsigned = replace(recorded.hook, headers={"content-type": recorded.hook.headers["content-type"]})
+    assert SendGrid().parse_events(unsigned, ACCOUNT) == list(recorded.events)
+    with pytest.raises(ForgedHook):
+        SendGrid().parse_events(recorded.tampered(), ACCOUNT)
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=b"])
+def test_inbound_garbage_is_an_empty_reply(content_type: str) -> None:
+    hook = replace(inbound_hook().hook, body=b"\xff\x00garbage", headers={"content-type": content_type})
+    (event,) = SendGrid().parse_events(hook, ACCOUNT)
+    assert (event.text, event.mime, event.raw) == ("", b"", {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-twilio-email-event-webhook-signature": "not base64 !", "x-twilio-email-event-webhook-timestamp": "1"},
+        {"x-twilio-email-event-webhook-signature": "TUVvdw==", "x-twilio-email-event-webhook-timestamp": "1"},
+        {},
+    ],
+)
+def test_unreadable_signature_is_forged(headers: dict[str, str]) -> None:
+    hook = replace(inbound_hook().hook, kind="events", headers=headers)
+    with pytest.raises(ForgedHook):
+        SendGrid().parse_events(hook, ACCOUNT)
+
+
+@pytest.mark.parametrize("key", ["", "not a key"])
+def test_without_a_sound_key_no_event_is_believed(key: str) -> None:
+    hook = replace(inbound_hook().hook, kind="events")
+    with pytest.raises(ForgedHook):
+        SendGrid().parse_events(hook, replace(ACCOUNT, settings=SETTINGS | {"event_public_key": key}))
+
+
+def test_check_warns_without_the_key_of_events() -> None:
+    with sendgrid_peer() as peer:
+        settings = {name: value for name, value in peer.account.settings.items() if name != "event_public_key"}
+        assert SendGrid().check(replace(peer.account, settings=settings)) == [
+            Problem(
+                severity="warning",
+                code="events_unsigned",
+                message="SendGrid's events cannot be verified, so bounces and complaints will not be seen.",
+                remedy="Turn the signed event webhook on and fill in its verification key.",
+                field="event_public_key",
+            )
+        ]
+
+
+def test_check_says_that_the_key_may_not_send() -> None:
+    with sendgrid_peer() as peer:
+        peer.answer(Http(200, {"scopes": ["stats.read"]}))
+        (problem,) = SendGrid().check(peer.account)
+    assert (problem.severity, problem.message) == ("error", "The API key may not send mail.")
