@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets as random_secrets
 from pathlib import Path
 
@@ -22,6 +23,10 @@ TEMPLATES_DIR = ROOT / "templates" if (ROOT / "templates").is_dir() else Path(__
 DATA = Path(env.str("OUTREACH_DATA", default="var")).resolve()
 #: Port of the web process.
 PORT = env.int("OUTREACH_PORT", default=8000)
+#: Address that the web process listens on.
+HOST = env.str("OUTREACH_HOST", default="127.0.0.1")
+#: Processes of a worker that carry campaigns at once.
+WORKERS = env.int("OUTREACH_WORKERS", default=max(2, os.cpu_count() or 2))
 #: Where readers reach us; links in messages start with it.
 BASE_URL = env.str("OUTREACH_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 #: Shows tracebacks to developers; never in production.
@@ -36,6 +41,9 @@ GRACE = env.int("OUTREACH_GRACE", default=900)
 BROKER_URL = env.str("BROKER_URL", default="")
 #: Whether the local peers of the demonstration run beside the product.
 SANDBOX = env.bool("OUTREACH_SANDBOX", default=False)
+#: The first of the peers' ports on loopback; the demonstration's accounts point there.
+SANDBOX_PORT = env.int("OUTREACH_SANDBOX_PORT", default=PORT + 1)
+SANDBOX_PORTS = {name: SANDBOX_PORT + step for step, name in enumerate(("smtp", "phone", "social", "sendgrid"))}
 
 
 def _kept_secret_key() -> str:

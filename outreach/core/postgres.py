@@ -5,7 +5,6 @@ Who may use it and when it is started or stopped is decided in `database.py`.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib.util
 import os
@@ -13,14 +12,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from outreach.core.errors import OutreachError
+from outreach.core.supervise import die_with_parent
 
 #: Role and database inside the cluster.
 NAME = "outreach"
@@ -112,7 +110,7 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is for us, not for the server
-                preexec_fn=_die_with_parent() if with_parent else None,
+                preexec_fn=die_with_parent(signal.SIGINT) if with_parent else None,
                 user=self.account and self.account.pw_uid,
                 group=self.account and self.account.pw_gid,
                 extra_groups=None if self.account is None else [],
@@ -260,10 +258,3 @@ def _forget_foreign_pid(folder: Path) -> None:
     path = folder / "postmaster.pid"
     if path.exists() and not any(_serves(process.pid, folder) for process in psutil.process_iter()):
         path.unlink()
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    libc, death_signal = ctypes.CDLL(None), 1  # PR_SET_PDEATHSIG
-    return lambda: libc.prctl(death_signal, int(signal.SIGINT), 0, 0, 0)

@@ -59,7 +59,7 @@ def publish(conninfo: dict[str, Any], *payloads: Any, queue: str = "campaigns") 
 
 def execute(conninfo: dict[str, Any], statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(**conninfo, autocommit=True) as link:
-        cursor = link.execute(statement)  # type: ignore[call-overload] # a test's own text
+        cursor = link.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -1,0 +1,17 @@
+"""`outreach beat`: Celery's beat over the table of `schedules.beat`; running two does no harm."""
+
+from __future__ import annotations
+
+import argparse
+
+from outreach.core.queue import app
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none: the table is `schedules.beat`."""
+
+
+def handle(args: argparse.Namespace) -> int:
+    # No pid file: two of them do no harm, and a stale file would keep one from starting.
+    app.start(["beat", "--loglevel=WARNING", "--pidfile="])
+    return 0

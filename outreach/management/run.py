@@ -1,0 +1,92 @@
+"""`outreach run`: everything on one machine, in the foreground: database, web, workers, beat, and the sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+
+import outreach
+from outreach.core.database import EmbeddedDatabase
+from outreach.core.models import Installation
+from outreach.core.supervise import Program, Supervisor
+from outreach.core.vocabulary import Lane
+from outreach.management.migrate import migrate
+from schedules.beat import UPKEEP
+
+#: The sandbox stops after those who send to it.
+LAST_STAGE = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--demonstration", action="store_true", help="load the demonstration on the first start")
+    parser.add_argument("--subscribers", type=int, default=2000, help="of the demonstration")
+
+
+def handle(args: argparse.Namespace) -> int:
+    with _database() as tick:
+        migrate()
+        log_in = _load_demonstration(args.subscribers) if args.demonstration else ""
+        has_sandbox = settings.SANDBOX or Installation.objects.filter(demonstration_at__isnull=False).exists()
+        connections.close_all()
+        supervisor = Supervisor(programs(has_sandbox=has_sandbox), environment=_environment(has_sandbox), tick=tick)
+        supervisor.stop_on_signals()
+        _announce(log_in)
+        supervisor.run()
+    return 0
+
+
+def programs(*, has_sandbox: bool) -> list[Program]:
+    """What runs: notices have a worker of their own, so that none waits for a process busy with a campaign."""
+    commands: dict[str, list[str]] = {
+        "web": [],
+        "worker": [f"--queues={Lane.CAMPAIGNS},{UPKEEP}", f"--concurrency={settings.WORKERS}"],
+        "worker (notices)": [f"--queues={Lane.NOTICES},{UPKEEP}", "--concurrency=1"],
+        "beat": [],
+    }
+    sandbox = [_program("sandbox", [], stage=LAST_STAGE, grace=3.0)] if has_sandbox else []
+    return [*sandbox, *(_program(name, options) for name, options in commands.items())]
+
+
+def _program(name: str, options: list[str], *, stage: int = 0, grace: float = 15.0) -> Program:
+    process = f"outreach-{name.partition(' ')[0]}"
+    command = [sys.executable, "-P", "-m", "outreach.cli", process, *options]
+    return Program(name=name, command=command, stage=stage, grace=grace)
+
+
+def _environment(has_sandbox: bool) -> dict[str, str]:  # noqa: FBT001 -- private, one caller
+    root = str(Path(outreach.__file__).resolve().parent.parent)
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    ours = {"OUTREACH_DATA": str(settings.DATA), "OUTREACH_SANDBOX": str(has_sandbox), "PYTHONPATH": path}
+    return {**os.environ, **ours}
+
+
+@contextmanager
+def _database() -> Iterator[Callable[[], None]]:
+    """Hold the database; yields what brings the embedded one back when it died."""
+    if settings.DATABASE_URL:
+        yield lambda: None
+        return
+    with EmbeddedDatabase(settings.DATA, with_parent=True) as embedded:
+        yield embedded.ensure
+
+
+def _load_demonstration(subscribers: int) -> str:
+    # By name: loading it takes the whole product, which `outreach run` alone does not need.
+    demonstration: Any = importlib.import_module("outreach.management.demonstration")
+    demonstration.load(subscribers=subscribers)
+    return str(getattr(demonstration, "LOG_IN", ""))
+
+
+def _announce(log_in: str) -> None:
+    print(f"Outreach runs at {settings.BASE_URL} (Ctrl-C stops it)", flush=True)
+    if log_in:
+        print(log_in, flush=True)
