@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
@@ -11,7 +12,9 @@ from ninja import NinjaAPI
 
 def show(request: HttpRequest, api: NinjaAPI) -> HttpResponse:
     schema: dict[str, Any] = dict(api.get_openapi_schema())
-    return render(request, "api/docs.html", {"schema": schema, "groups": _groups(schema)})
+    return render(
+        request, "api/docs.html", {"schema": schema, "groups": _groups(schema), "base_url": settings.BASE_URL}
+    )
 
 
 def _groups(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
