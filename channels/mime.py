@@ -1,0 +1,243 @@
+"""Assembles RFC 5322 messages from ready texts; knows nothing of templates, links or consent.
+
+On the sending path a `Skeleton` is built once for each content and filled once for each recipient:
+
+    skeleton = Skeleton(sender="Новини <news@example.org>", language="bg")
+    raw = skeleton.fill(to="ana@example.org", subject="Здравей", text=..., html=..., message_id="1.2@example.org",
+                        headers=(("List-Unsubscribe", "<https://...>"),))
+
+The result is `Message.raw`: CRLF, not dot-stuffed, no line over 998 octets, UTF-8 as 8bit where it can be. Everything
+else goes through `assemble`, which makes the same from a whole `Message`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from email.header import Header
+from email.message import Message as ParsedMessage
+from email.parser import BytesParser
+from email.policy import compat32
+from email.utils import format_datetime, formatdate
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from channels.base import Message, UnsupportedContent
+from channels.mailboxes import header_form
+
+#: RFC 5321, 4.5.3.1.6, without the CRLF.
+LONGEST_LINE: Final = 998
+
+_HEADER_NAME: Final = re.compile(r"[!-9;-~]{1,76}")
+_FORBIDDEN_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FORBIDDEN_IN_ID: Final = re.compile(r"[^!-;=?-~]")
+#: Keeps an encoded word within 75 characters and its line within 78, beside a short name.
+_OCTETS_IN_WORD: Final = 39
+#: Longest ASCII value that goes on one line beside the longest name.
+_LONGEST_PLAIN: Final = LONGEST_LINE - 80
+
+
+class Skeleton:
+    """What all messages of one content share, already encoded."""
+
+    def __init__(
+        self, *, sender: str, reply_to: str = "", language: str = "", headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Encode the fixed part.
+
+        Raises:
+            UnsupportedContent: the sender is no address, or a header cannot be written.
+        """
+        fixed = [_line("From", header_form(sender))]
+        if reply_to:
+            fixed.append(_line("Reply-To", header_form(reply_to)))
+        if language:
+            fixed.append(encode_header("Content-Language", language))
+        fixed.extend(encode_header(name, value) for name, value in headers)
+        fixed.append(b"MIME-Version: 1.0\r\n")
+        self._fixed = b"".join(fixed)
+        self._boundary = b"=_" + sha256(self._fixed).hexdigest()[:30].encode()
+
+    def fill(
+        self,
+        *,
+        to: str,
+        subject: str,
+        text: str,
+        html: str = "",
+        message_id: str = "",
+        headers: Iterable[tuple[str, str]] = (),
+        date: datetime | None = None,
+    ) -> bytes:
+        """One whole message as bytes: text and HTML as alternatives, or the one of them that there is.
+
+        Raises:
+            UnsupportedContent: the address, the id or a header would break the message.
+        """
+        lines = [self._fixed, _line("To", header_form(to)), encode_header("Subject", subject), _date_line(date)]
+        if message_id:
+            lines.append(_id_line(message_id))
+        lines.extend([encode_header(name, value) for name, value in headers])
+        lines.append(self._body(text, html))
+        return b"".join(lines)
+
+    def _body(self, text: str, html: str) -> bytes:
+        if not (text and html):
+            return _part(b"html" if html else b"plain", html or text)
+        plain, rich = _part(b"plain", text), _part(b"html", html)
+        boundary = self._boundary
+        while boundary in plain or boundary in rich:
+            boundary = b"=_" + sha256(boundary).hexdigest()[:30].encode()
+        encoding = b"7bit" if plain.isascii() and rich.isascii() else b"8bit"
+        return (
+            b'Content-Type: multipart/alternative; boundary="%b"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
+            b"--%b\r\n%b--%b\r\n%b--%b--\r\n"
+        ) % (boundary, encoding, boundary, plain, boundary, rich, boundary)
+
+
+def assemble(message: Message, *, sender: str = "") -> bytes:
+    """The message as bytes; `sender` is the account's, for a message that names none.
+
+    Raises:
+        UnsupportedContent: something of it cannot be written into an e-mail.
+    """
+    skeleton = _skeleton(message.sender or sender, message.reply_to, message.language)
+    answered = f"<{message.in_reply_to.strip('<>')}>"
+    threading = (("In-Reply-To", answered), ("References", answered))
+    return skeleton.fill(
+        to=message.to,
+        subject=message.subject,
+        text=message.text,
+        html=message.html,
+        message_id=message.message_id,
+        headers=(*message.headers, *(threading if message.in_reply_to else ())),
+    )
+
+
+def encode_header(name: str, value: str) -> bytes:
+    """One header line with its CRLF; what is not ASCII becomes encoded words (RFC 2047).
+
+    Raises:
+        UnsupportedContent: the name is none, or the value holds CR, LF or another control character.
+    """
+    value = value.strip()
+    # isprintable() is False for every control character, so the plain case needs no pattern.
+    if value.isascii() and value.isprintable() and len(value) < _LONGEST_PLAIN and "=?" not in value:
+        return _line(_checked_name(name), value)
+    return _encode_unusual(_checked_name(name), value)
+
+
+@lru_cache(maxsize=256)
+def _checked_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise UnsupportedContent(f"{name[:80]!r} is not a header's name.", reason="unsupported")
+    return name
+
+
+def _encode_unusual(name: str, value: str) -> bytes:
+    if _FORBIDDEN_IN_VALUE.search(value):
+        raise UnsupportedContent(f"The header {name} must not hold line ends.", reason="unsupported")
+    if value.isascii() and "=?" not in value:
+        return _line(name, Header(value, header_name=name).encode(linesep="\r\n"))
+    return _line(name, "\r\n ".join(_encoded_words(value)))
+
+
+def _encoded_words(value: str) -> Iterator[str]:
+    """RFC 2047 by hand: the standard library takes 100 microseconds for a personalised subject, this takes 3."""
+    octets = value.encode("utf-8", "replace")
+    start = 0
+    while start < len(octets):
+        end = min(start + _OCTETS_IN_WORD, len(octets))
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:  # never inside of a character
+            end -= 1
+        yield f"=?utf-8?b?{binascii.b2a_base64(octets[start:end], newline=False).decode()}?="
+        start = end
+
+
+def needs_eight_bits(raw: bytes) -> bool:
+    """Whether only a server with 8BITMIME may get these bytes."""
+    return not raw.isascii()
+
+
+def to_seven_bits(raw: bytes) -> bytes:
+    """The same message for a server without 8BITMIME: parts in base64. A signature over the old bytes breaks."""
+    parsed = BytesParser(policy=compat32).parsebytes(raw)
+    for part in parsed.walk():
+        _encode_part(part)
+    return parsed.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False))
+
+
+def _encode_part(part: ParsedMessage) -> None:
+    if part.is_multipart():
+        if "content-transfer-encoding" in part:
+            part.replace_header("content-transfer-encoding", "7bit")
+        return
+    payload = part.get_payload(decode=True)
+    if isinstance(payload, bytes) and not payload.isascii():
+        del part["content-transfer-encoding"]
+        part["Content-Transfer-Encoding"] = "base64"
+        part.set_payload(_base64_lines(payload).decode("ascii"))
+
+
+@lru_cache(maxsize=64)
+def _skeleton(sender: str, reply_to: str, language: str) -> Skeleton:
+    return Skeleton(sender=sender, reply_to=reply_to, language=language)
+
+
+def _part(subtype: bytes, text: str) -> bytes:
+    body = _with_crlf(text.encode("utf-8", "replace"))
+    if _has_long_line(body):
+        encoding, body = b"base64", _base64_lines(body)
+    else:
+        encoding = b"7bit" if body.isascii() else b"8bit"
+    return b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n%b\r\n" % (
+        subtype,
+        encoding,
+        body.removesuffix(b"\r\n"),
+    )
+
+
+def _with_crlf(body: bytes) -> bytes:
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return body.replace(b"\x00", b"").replace(b"\n", b"\r\n")
+
+
+def _has_long_line(body: bytes) -> bool:
+    """Leaps from line end to line end, as far as a line may reach: a few steps for a whole message."""
+    start = 0
+    while len(body) - start > LONGEST_LINE:
+        end = body.rfind(b"\r\n", start, start + LONGEST_LINE + 2)
+        if end < 0:
+            return True
+        start = end + 2
+    return False
+
+
+def _base64_lines(body: bytes) -> bytes:
+    return b"\r\n".join(
+        binascii.b2a_base64(body[start : start + 57], newline=False) for start in range(0, len(body), 57)
+    )
+
+
+def _line(name: str, value: str) -> bytes:
+    return f"{name}: {value}\r\n".encode()
+
+
+def _id_line(message_id: str) -> bytes:
+    if _FORBIDDEN_IN_ID.search(message_id):
+        raise UnsupportedContent("The Message-ID must be plain ASCII without spaces.", reason="unsupported")
+    return b"Message-ID: <%b>\r\n" % message_id.encode()
+
+
+def _date_line(date: datetime | None) -> bytes:
+    return _line("Date", format_datetime(date)) if date else _now_line(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _now_line(second: int) -> bytes:
+    return _line("Date", formatdate(second))
