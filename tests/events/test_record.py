@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+
+from outreach.core.vocabulary import EventKind, Verdict
+from outreach.delivery.models import Counter
+from outreach.events.models import Event, FirstEvent
+from outreach.events.record import Happening, record
+
+pytestmark = pytest.mark.django_db
+
+
+def counters() -> dict[tuple[str, str], int]:
+    rows = Counter.objects.filter(kind="event").values_list("name", "reason").annotate(sum=Sum("count"))
+    return {(name, reason): total for name, reason, total in rows}
+
+
+def events() -> list[tuple[Any, ...]]:
+    return list(Event.objects.order_by("at", "id").values_list("kind", "delivery", "link", "verdict", "raw"))
+
+
+def click(sent: Any, **changes: Any) -> Happening:
+    told = {"kind": EventKind.CLICKED, "run": sent.run.pk, "delivery": sent.delivery, "channel": "email", "link": 2}
+    return Happening(**{**told, **changes})
+
+
+def test_events_first_events_and_counters_agree(sent: Any) -> None:
+    record(click(sent), click(sent), click(sent, verdict=Verdict.MACHINE))
+    record(click(sent, kind=EventKind.OPENED, link=None))
+    assert counters() == {("clicked", "human"): 2, ("clicked", "machine"): 1, ("opened", "human"): 1}
+    assert Event.objects.count() == 4
+    assert sorted(FirstEvent.objects.values_list("delivery", "kind", "link")) == [
+        (sent.delivery, "clicked", 2),
+        (sent.delivery, "opened", -1),
+    ]
+
+
+def test_an_event_written_again_changes_nothing(sent: Any) -> None:
+    once = click(sent)
+    record(once)
+    record(once, click(sent))
+    assert counters() == {("clicked", "human"): 2}
+    assert Event.objects.count() == 2
+
+
+def test_in_aggregate_nothing_about_the_person_is_kept(sent: Any) -> None:
+    record(click(sent, delivery=0))
+    assert events() == [("clicked", None, 2, "human", {})]
+    assert not FirstEvent.objects.exists()
+    assert counters() == {("clicked", "human"): 1}
+
+
+def test_who_is_not_measured_is_counted_without_a_name(sent: Any) -> None:
+    sent.subscriber.is_measured = False
+    sent.subscriber.save()
+    record(click(sent, raw={"useragent": "x"}), click(sent, kind=EventKind.BOUNCED, link=None, raw={"status": "5.1.1"}))
+    assert events() == [
+        ("clicked", None, 2, "human", {}),
+        ("bounced", sent.delivery, None, "human", {"status": "5.1.1"}),
+    ]
+
+
+def test_events_of_a_run_that_is_gone_are_dropped(sent: Any) -> None:
+    record(click(sent, run=sent.run.pk + 1), click(sent))
+    assert counters() == {("clicked", "human"): 1}
