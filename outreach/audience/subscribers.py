@@ -1,0 +1,284 @@
+"""People: taken in by address, changed, exported, found. Erasing is `erasure`; whole files are `imports`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from outreach.audience import profile
+from outreach.audience.erasure import erase_subscriber
+from outreach.audience.models import Address, Consent, Subscriber, Subscription, Topic
+from outreach.audience.names import sort_key
+from outreach.audience.people import search
+from outreach.audience.profile import AddressData, ConsentData, SubscriberData
+from outreach.audience.subscriptions import subscribe, unsubscribe
+from outreach.audience.topics import topics_open_to
+from outreach.core import audit, clock
+from outreach.core.access import Actor
+from outreach.core.errors import Invalid, StateConflict
+from outreach.core.models import Organisation
+from outreach.core.vocabulary import Permission, SubscriptionState
+
+__all__ = [
+    "AddressData",
+    "ConsentData",
+    "SubscriberData",
+    "change_subscriber",
+    "erase_subscriber",
+    "export_subscriber",
+    "search",
+    "upsert_subscriber",
+]
+
+_PLAIN_FIELDS = ("kind", "name", "language", "timezone")
+
+
+def upsert_subscriber(actor: Actor, data: SubscriberData) -> tuple[Subscriber, bool]:
+    """Take a person in, or complete the one who has one of these addresses; say whether the person is new.
+
+    Topics are added, never taken away. A withdrawn subscription comes back only with a consent given later.
+
+    Raises:
+        Invalid: a field is not acceptable, or the addresses belong to different people.
+    """
+    actor.require(Permission.EDIT_AUDIENCE)
+    checked = profile.check_addresses(data.addresses)
+    problems = profile.check_fields(data) | checked.problems
+    if not data.addresses:
+        problems["addresses"] = [_("Give at least one address.")]
+    topics = _topics(actor.organisation, data.topics, problems)
+    profile.refuse(problems)
+    try:
+        return _upsert(actor, data, checked.addresses, topics)
+    except IntegrityError:
+        # Somebody else took in the same address just now: this time it is found.
+        return _upsert(actor, data, checked.addresses, topics)
+
+
+@transaction.atomic
+def _upsert(
+    actor: Actor, data: SubscriberData, addresses: list[Address], topics: Sequence[Topic]
+) -> tuple[Subscriber, bool]:
+    found = _owner(actor.organisation, addresses)
+    subscriber = found or Subscriber(
+        organisation=actor.organisation, language=data.language or actor.organisation.language
+    )
+    changed = _set_fields(subscriber, data)
+    if found is None or changed:
+        subscriber.save()
+    added = _add_addresses(subscriber, addresses)
+    _join(subscriber, topics, data.consent, [address.channel for address in addresses])
+    if found is None or changed or added:
+        action = "subscriber.changed" if found else "subscriber.created"
+        audit.record(actor, action, subscriber, fields=changed, addresses=added)
+    return subscriber, found is None
+
+
+def _owner(organisation: Organisation, addresses: Sequence[Address]) -> Subscriber | None:
+    owners: dict[int, Subscriber] = {}
+    for place, address in enumerate(addresses):
+        row = (
+            Address.objects.filter(organisation=organisation, channel=address.channel, normalised=address.normalised)
+            .select_related("subscriber")
+            .first()
+        )
+        if row is not None:
+            owners[row.subscriber_id] = row.subscriber
+        if len(owners) > 1:
+            raise Invalid({f"addresses/{place}/value": [_("This address belongs to somebody else.")]})
+    if not owners:
+        return None
+    (owner,) = owners.values()
+    return Subscriber.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=owner.pk)
+
+
+def _set_fields(subscriber: Subscriber, data: SubscriberData) -> list[str]:
+    """Set what was given and differs; name the fields that changed."""
+    changed = []
+    for field in _PLAIN_FIELDS:
+        value = getattr(data, field)
+        if value is not None and value != getattr(subscriber, field):
+            setattr(subscriber, field, value)
+            changed.append(field)
+    merged = merged_attributes(subscriber.attributes, data.attributes or {})
+    if merged != subscriber.attributes:
+        subscriber.attributes = merged
+        changed.append("attributes")
+    subscriber.sort_key = sort_key(subscriber.name)
+    return changed
+
+
+def merged_attributes(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known with what was given laid over it; None takes an attribute away."""
+    return {name: value for name, value in {**known, **given}.items() if value is not None}
+
+
+def _add_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> int:
+    known = set(Address.objects.filter(subscriber=subscriber).values_list("channel", "normalised"))
+    fresh = [address for address in addresses if (address.channel, address.normalised) not in known]
+    for address in fresh:
+        address.subscriber = subscriber
+        address.organisation = subscriber.organisation
+    Address.objects.bulk_create(fresh)
+    return len(fresh)
+
+
+def _topics(organisation: Organisation, slugs: Sequence[str], problems: dict[str, list[Any]]) -> list[Topic]:
+    found = {topic.slug: topic for topic in topics_open_to(organisation).filter(slug__in=list(slugs))}
+    for place, slug in enumerate(slugs):
+        if slug not in found:
+            problems[f"topics/{place}"] = [_("There is no such topic.")]
+    return [found[slug] for slug in dict.fromkeys(slugs) if slug in found]
+
+
+def _join(
+    subscriber: Subscriber, topics: Sequence[Topic], consent: ConsentData | None, channels: Sequence[str]
+) -> None:
+    given_at = (consent.at if consent else None) or clock.now()
+    for topic in topics:
+        withdrawn = Subscription.objects.filter(
+            subscriber=subscriber, topic=topic, state=SubscriptionState.UNSUBSCRIBED
+        )
+        if consent is not None:
+            withdrawn = withdrawn.filter(changed_at__gte=given_at)
+        stay_out = set(withdrawn.values_list("channel", flat=True))
+        subscribe(
+            subscriber,
+            topic,
+            [channel for channel in channels if channel not in stay_out],
+            source=consent.source if consent else "api",
+            text_version=consent.text_version if consent else "",
+            at=given_at,
+            evidence={"ip": truncated_ip(consent.ip)} if consent and consent.ip else {},
+        )
+
+
+def truncated_ip(ip: str) -> str:
+    """The network of a host: /24 or /48, as much as evidence needs; '' for what is no address."""
+    try:
+        host = ipaddress.ip_address(ip)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((host, 24 if host.version == 4 else 48), strict=False))
+
+
+@transaction.atomic
+def change_subscriber(
+    actor: Actor,
+    subscriber: Subscriber,
+    *,
+    kind: str | None = None,
+    name: str | None = None,
+    language: str | None = None,
+    timezone: str | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    addresses: Sequence[AddressData] | None = None,
+    topics: Sequence[str] | None = None,
+) -> Subscriber:
+    """Change what is given. `addresses` and `topics`, where given, are the whole new list: what is missing ends.
+
+    Raises:
+        Invalid: a field is not acceptable, or an address belongs to somebody else.
+        StateConflict: the person was erased.
+    """
+    actor.require(Permission.EDIT_AUDIENCE)
+    subscriber = Subscriber.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=subscriber.pk)
+    if subscriber.erased_at is not None:
+        raise StateConflict(_("This person was erased."))
+    data = SubscriberData(kind=kind, name=name, language=language, timezone=timezone, attributes=attributes)
+    checked = profile.check_addresses(addresses or ())
+    problems = profile.check_fields(data) | checked.problems
+    wanted = _topics(subscriber.organisation, topics or (), problems)
+    if addresses is not None:
+        problems |= _foreign_addresses(subscriber, checked.addresses)
+    profile.refuse(problems)
+    changed = _set_fields(subscriber, data)
+    subscriber.save()
+    if addresses is not None:
+        _replace_addresses(subscriber, checked.addresses)
+        changed.append("addresses")
+    if topics is not None:
+        _replace_topics(subscriber, wanted)
+        changed.append("topics")
+    audit.record(actor, "subscriber.changed", subscriber, fields=changed)
+    return subscriber
+
+
+def _foreign_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> dict[str, list[Any]]:
+    taken = set(
+        Address.objects.filter(
+            organisation=subscriber.organisation, normalised__in=[address.normalised for address in addresses]
+        )
+        .exclude(subscriber=subscriber)
+        .values_list("channel", "normalised")
+    )
+    return {
+        f"addresses/{place}/value": [_("This address belongs to somebody else.")]
+        for place, address in enumerate(addresses)
+        if (address.channel, address.normalised) in taken
+    }
+
+
+def _replace_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> None:
+    kept = {(address.channel, address.normalised) for address in addresses}
+    for row in Address.objects.filter(subscriber=subscriber):
+        if (row.channel, row.normalised) not in kept:
+            row.delete()
+    _add_addresses(subscriber, addresses)
+
+
+def _replace_topics(subscriber: Subscriber, wanted: Sequence[Topic]) -> None:
+    rows = Subscription.objects.filter(subscriber=subscriber, state=SubscriptionState.SUBSCRIBED)
+    gone = Topic.objects.filter(subscriptions__in=rows).exclude(pk__in=[topic.pk for topic in wanted]).distinct()
+    unsubscribe(subscriber, topics=list(gone), source="console")
+    channels = profile.personal_channels(list(subscriber.addresses.all()))
+    for topic in wanted:
+        subscribe(subscriber, topic, channels, source="console")
+
+
+def export_subscriber(subscriber: Subscriber) -> dict[str, Any]:
+    """Everything that the audience knows of a person, as the person may ask for it (GDPR, articles 15 and 20)."""
+    return {
+        "id": str(subscriber.pk),
+        "organisation": subscriber.organisation.slug,
+        "kind": subscriber.kind,
+        "name": subscriber.name,
+        "language": subscriber.language,
+        "timezone": subscriber.timezone,
+        "attributes": subscriber.attributes,
+        "is_measured": subscriber.is_measured,
+        "created_at": subscriber.created_at.isoformat(),
+        "erased_at": subscriber.erased_at.isoformat() if subscriber.erased_at else None,
+        "addresses": [
+            {"channel": row.channel, "value": row.value, "normalised": row.normalised, "state": row.state}
+            for row in subscriber.addresses.order_by("id")
+        ],
+        "subscriptions": [
+            {
+                "topic": row.topic.slug,
+                "channel": row.channel,
+                "state": row.state,
+                "changed_at": row.changed_at.isoformat(),
+            }
+            for row in subscriber.subscriptions.select_related("topic").order_by("id")
+        ],
+        "consents": [_exported_consent(row) for row in subscriber.consents.select_related("topic").order_by("id")],
+    }
+
+
+def _exported_consent(row: Consent) -> dict[str, Any]:
+    return {
+        "purpose": row.purpose,
+        "topic": row.topic.slug if row.topic else None,
+        "channel": row.channel,
+        "action": row.action,
+        "source": row.source,
+        "text_version": row.text_version,
+        "evidence": row.evidence,
+        "at": row.at.isoformat(),
+        "recorded_at": row.recorded_at.isoformat(),
+    }

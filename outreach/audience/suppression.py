@@ -1,0 +1,48 @@
+"""Addresses never to be written to: kept as digests, so that the list holds no addresses and outlives an erasure."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from outreach.audience.models import Suppression
+from outreach.core.models import Organisation
+from outreach.core.secrets import address_digest
+
+
+def suppress(organisation: Organisation | None, channel: str, normalised: str, reason: str) -> bool:
+    """Put an address on the list of the organisation, or of the whole installation (None); say whether it is new.
+
+    The first reason stays: what came later adds nothing to "do not write".
+    """
+    _row, is_new = Suppression.objects.get_or_create(
+        organisation=organisation,
+        channel=channel,
+        digest=address_digest(channel, normalised),
+        defaults={"reason": reason},
+    )
+    return is_new
+
+
+def is_suppressed(organisation: Organisation, channel: str, normalised: str) -> bool:
+    """Whether the organisation, one above it, or the installation must not write to the address."""
+    return reason_of(organisation, channel, normalised) != ""
+
+
+def reason_of(organisation: Organisation, channel: str, normalised: str) -> str:
+    """Why the address must not be written to; '' where it may."""
+    found = (
+        Suppression.objects.filter(channel=channel, digest=address_digest(channel, normalised))
+        .filter(Q(organisation=None) | Q(organisation__in=organisation.ancestor_ids()))
+        .order_by("created_at")
+        .values_list("reason", flat=True)
+        .first()
+    )
+    return found or ""
+
+
+def unsuppress(organisation: Organisation | None, channel: str, normalised: str) -> bool:
+    """Take an address off one list again, as when a person writes START after STOP; say whether it was on it."""
+    deleted, _by_model = Suppression.objects.filter(
+        organisation=organisation, channel=channel, digest=address_digest(channel, normalised)
+    ).delete()
+    return deleted > 0
