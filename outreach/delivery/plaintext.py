@@ -66,7 +66,7 @@ class _Writer(HTMLParser):
         elif tag in _PARAGRAPHS:
             self._end_paragraph(tag)
         elif tag in _LINES and tag != "br":
-            self._break(1)
+            self._break(1, at_end=True)
 
     def handle_data(self, data: str) -> None:
         if self._silent:
@@ -104,7 +104,7 @@ class _Writer(HTMLParser):
             self._lists.pop()
         elif tag == "pre":
             self._verbatim = max(0, self._verbatim - 1)
-        self._break(1 if tag in {"ul", "ol"} and self._lists else 2)
+        self._break(1 if tag in {"ul", "ol"} and self._lists else 2, at_end=True)
 
     def _bullet(self) -> str:
         indent = "  " * max(0, len(self._lists) - 1)
@@ -129,8 +129,11 @@ class _Writer(HTMLParser):
     def _is_line_start(self) -> bool:
         return bool(self._breaks) or not self._out or self._out[-1].endswith("\n") or self._after_tag
 
-    def _break(self, lines: int) -> None:
-        if self._out and not self._after_tag:
+    def _break(self, lines: int, *, at_end: bool = False) -> None:
+        """Ask for line ends before the next text; a block tag already has its own before it."""
+        if self._after_tag:
+            lines = lines - 1 if at_end else 0
+        if self._out:
             self._breaks = max(self._breaks, lines)
 
     def _flush(self) -> None:

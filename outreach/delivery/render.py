@@ -260,7 +260,7 @@ def _key(content: Mapping[str, Any]) -> tuple[str, str, str]:
     return content["channel"], content["language"], content.get("variant", "")
 
 
-def _one_line(template: Template | None, values: Mapping[str, Any]) -> str:
+def _one_line(template: Template | None, values: dict[str, Any]) -> str:
     """The subject: whatever a person's data holds, no line end and no control character reaches a header."""
     text = render_within_bounds(template, values) if template else ""
     printable = "".join(letter if letter.isprintable() else " " for letter in text) if not text.isprintable() else text

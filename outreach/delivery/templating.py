@@ -127,7 +127,7 @@ class AuthorEnvironment(ImmutableSandboxedEnvironment):
         return Undefined(name=str(argument))
 
 
-def render_within_bounds(template: Template, values: Mapping[str, Any]) -> str:
+def render_within_bounds(template: Template, values: dict[str, Any]) -> str:
     """Render, but stop at the longest output.
 
     Raises:

@@ -1,0 +1,156 @@
+"""Accounts of channels: made, changed, paused; secrets are sealed on the way in and never come out again."""
+
+from __future__ import annotations
+
+import secrets as random_secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from outreach.campaigns.senders import resolve_accounts
+from outreach.core import alerts, audit
+from outreach.core.access import Actor
+from outreach.core.errors import Invalid, NotFound
+from outreach.core.models import Account, Organisation
+from outreach.core.queue import enqueue
+from outreach.core.secrets import seal, unseal
+from outreach.core.vocabulary import AccountState, Lane, Permission, UnknownPolicy
+from outreach.delivery.adapters import describe, read_settings, split_secrets
+
+
+@transaction.atomic
+def create_account(
+    actor: Actor,
+    *,
+    adapter: str,
+    name: str,
+    settings: Mapping[str, Any],
+    unknown_policy: str | None = None,
+    rate_per_minute: int = 0,
+    is_default: bool = True,
+    is_sandbox: bool = False,
+) -> Account:
+    """Add an account to the actor's organisation, usable by everything below it.
+
+    Raises:
+        Invalid: with every bad field, by path (`adapter`, `settings/port` ...).
+    """
+    actor.require(Permission.MANAGE_ACCOUNTS)
+    try:
+        description = describe(adapter)
+    except NotFound as err:
+        raise Invalid({"adapter": [err.message]}) from err
+    values, wrong = read_settings(description, settings)
+    wrong |= _wrong_columns(actor.organisation, name=name, unknown_policy=unknown_policy)
+    if wrong:
+        raise Invalid(wrong)
+    visible, hidden = split_secrets(description, values)
+    account = Account.objects.create(
+        organisation=actor.organisation,
+        adapter=adapter,
+        channel=description.channel,
+        name=name.strip(),
+        settings=visible,
+        sealed=seal(hidden) if hidden else b"",
+        unknown_policy=unknown_policy or description.capabilities.unknown_policy,
+        rate_per_minute=rate_per_minute,
+        hook_key=random_secrets.token_urlsafe(24),
+        is_default=is_default,
+        is_sandbox=is_sandbox,
+    )
+    audit.record(actor, "account.created", account, adapter=adapter)
+    return account
+
+
+@transaction.atomic
+def change_account(
+    actor: Actor,
+    account: Account,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    unknown_policy: str | None = None,
+    rate_per_minute: int | None = None,
+    is_default: bool | None = None,
+) -> Account:
+    """Change what is given. Settings that are left out stay; so does a secret that is left empty.
+
+    Raises:
+        Invalid: with every bad field, by path.
+    """
+    actor.require(Permission.MANAGE_ACCOUNTS)
+    wrong = _wrong_columns(account.organisation, name=name, unknown_policy=unknown_policy, account=account)
+    if settings is not None:
+        wrong |= _write_settings(account, settings)
+    if wrong:
+        raise Invalid(wrong)
+    columns = {
+        "name": name.strip() if name is not None else None,
+        "unknown_policy": unknown_policy,
+        "rate_per_minute": rate_per_minute,
+        "is_default": is_default,
+    }
+    changed = {column: value for column, value in columns.items() if value is not None}
+    for column, value in changed.items():
+        setattr(account, column, value)
+    account.save()
+    audit.record(actor, "account.changed", account, fields=sorted([*changed, *(settings or ())]))
+    return account
+
+
+@transaction.atomic
+def pause_account(account: Account, trouble: str, *, actor: Actor | None = None) -> None:
+    """Stop sending through the account and tell the operator why; nothing is lost, batches wait."""
+    if actor is not None:
+        actor.require(Permission.MANAGE_ACCOUNTS)
+        audit.record(actor, "account.paused", account)
+    account.state, account.trouble = AccountState.PAUSED, trouble
+    account.save(update_fields=["state", "trouble"])
+    alerts.raise_alert("account_paused", account, organisation=account.organisation, name=account.name, trouble=trouble)
+
+
+@transaction.atomic
+def resume_account(actor: Actor, account: Account) -> None:
+    """Send through the account again."""
+    actor.require(Permission.MANAGE_ACCOUNTS)
+    account.state, account.trouble = AccountState.ACTIVE, ""
+    account.save(update_fields=["state", "trouble"])
+    alerts.resolve_alerts(account, "account_paused")
+    audit.record(actor, "account.resumed", account)
+    enqueue("outreach.work", Lane.CAMPAIGNS.value, lane=Lane.CAMPAIGNS)
+
+
+def account_for(organisation: Organisation, channel: str) -> Account | None:
+    """The account that a content of this channel is sent through where it names none."""
+    return resolve_accounts(organisation, [channel]).get(channel)
+
+
+def _write_settings(account: Account, given: Mapping[str, Any]) -> dict[str, list[Any]]:
+    description = describe(account.adapter)
+    old_hidden = unseal(account.sealed)
+    merged = {**account.settings, **{name: value for name, value in given.items() if name not in old_hidden or value}}
+    values, wrong = read_settings(description, merged, kept=frozenset(old_hidden))
+    if not wrong:
+        account.settings, hidden = split_secrets(description, values)
+        hidden = {**old_hidden, **hidden}
+        account.sealed = seal(hidden) if hidden else b""
+    return wrong
+
+
+def _wrong_columns(
+    organisation: Organisation, *, name: str | None, unknown_policy: str | None, account: Account | None = None
+) -> dict[str, list[Any]]:
+    wrong: dict[str, list[Any]] = {}
+    if name is not None and not name.strip():
+        wrong["name"] = [_("This must not be empty.")]
+    elif name is not None:
+        others = Account.objects.filter(organisation=organisation, name=name.strip()).exclude(
+            pk=account.pk if account else 0
+        )
+        if others.exists():
+            wrong["name"] = [_("There is already an account of this name.")]
+    if unknown_policy is not None and unknown_policy not in UnknownPolicy.values:
+        wrong["unknown_policy"] = [_("Write “resend” or “hold”.")]
+    return wrong

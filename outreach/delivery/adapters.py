@@ -1,0 +1,218 @@
+"""The only door to `channels` for the rest of the product: which adapters there are, their forms, their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.utils.translation import gettext_lazy as _
+
+import channels
+from channels import UnknownAdapter
+from channels.base import Account as PlainAccount
+from channels.base import Capabilities, Field, Problem, Session
+from outreach.core.errors import NotFound
+from outreach.core.models import Account
+from outreach.core.secrets import unseal
+from outreach.core.vocabulary import Channel
+
+#: The sandbox's peers listen here; an account that speaks to them needs no setting for it.
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+#: What every e-mail account has beside its adapter's own fields.
+MAIL_FIELDS: Final = (
+    Field(
+        name="reply_address",
+        label="Reply address",
+        kind="email",
+        required=False,
+        help="Where answers go; the sender's own address when left empty.",
+    ),
+    Field(
+        name="delivery_header",
+        label="Name the delivery in a header",
+        kind="choice",
+        choices=("true", "false"),
+        default="true",
+        required=False,
+        help="X-Outreach-Delivery lets bounces and answers be matched to the message.",
+    ),
+    Field(name="imap_host", label="Incoming mail: server", required=False, help="The mailbox that answers arrive in."),
+    Field(name="imap_port", label="Incoming mail: port", kind="number", default="993", required=False),
+    Field(
+        name="imap_security",
+        label="Incoming mail: security",
+        kind="choice",
+        choices=("tls", "starttls", "none"),
+        default="tls",
+        required=False,
+    ),
+    Field(name="imap_username", label="Incoming mail: user name", required=False),
+    Field(name="imap_password", label="Incoming mail: password", required=False, secret=True),
+    Field(name="imap_folder", label="Incoming mail: folder", default="INBOX", required=False),
+)
+_IMAP: Final = "imap_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterDescription:
+    """What people see of an adapter: its name, its channel, its account's form, what it can carry."""
+
+    name: str
+    label: str
+    channel: str
+    fields: tuple[Field, ...]
+    capabilities: Capabilities
+
+
+def adapter_names() -> tuple[str, ...]:
+    """Adapters that an account can be made for, sorted."""
+    return channels.names()
+
+
+@cache
+def describe(name: str) -> AdapterDescription:
+    """An adapter as people see it.
+
+    Raises:
+        NotFound: there is none of this name; the message says what was perhaps meant.
+    """
+    try:
+        adapter = channels.get(name)
+    except UnknownAdapter as err:
+        raise NotFound(_unknown(name, err.known)) from err
+    own = {field.name for field in adapter.account_fields}
+    extra = tuple(field for field in MAIL_FIELDS if field.name not in own) if adapter.kind == Channel.EMAIL else ()
+    return AdapterDescription(
+        name=adapter.name,
+        label=adapter.label,
+        channel=adapter.kind,
+        fields=(*adapter.account_fields, *extra),
+        capabilities=adapter.can,
+    )
+
+
+def capabilities(adapter: str) -> Capabilities:
+    """What the adapter can carry."""
+    return describe(adapter).capabilities
+
+
+def plain_account(account: Account) -> PlainAccount:
+    """The account as plain data with its secrets, for an adapter and nobody else."""
+    values = {**account.settings, **unseal(account.sealed)}
+    imap = {name.removeprefix(_IMAP): value for name, value in values.items() if name.startswith(_IMAP)}
+    if imap.get("host"):
+        values["imap"] = imap
+    allowed = (*django_settings.ALLOW_PRIVATE, *(LOOPBACK if account.is_sandbox else ()))
+    return PlainAccount(
+        id=str(account.pk), adapter=account.adapter, name=account.name, settings=values, allow_private=tuple(allowed)
+    )
+
+
+def session_for(account_id: int) -> Session:
+    """An open session of the account's adapter; a context manager.
+
+    Raises:
+        NotFound: there is no such account.
+    """
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        raise NotFound
+    return channels.get(account.adapter).open(plain_account(account))
+
+
+def check_account(account: Account) -> list[Problem]:
+    """What would stop the account from sending: its form first, then the adapter's check, which may ask the provider."""
+    missing = missing_settings(account)
+    if missing:
+        return missing
+    return channels.get(account.adapter).check(plain_account(account))
+
+
+def missing_settings(account: Account) -> list[Problem]:
+    """Required settings that the account does not have; asks nobody."""
+    values = plain_account(account).settings
+    return [
+        Problem(
+            severity="error",
+            code="missing_setting",
+            message=str(_("“%(label)s” is missing.") % {"label": _(field.label)}),
+            remedy=str(_("Fill it in on the account's page.")),
+            field=field.name,
+        )
+        for field in describe(account.adapter).fields
+        if field.required and values.get(field.name) in {None, ""}
+    ]
+
+
+def flatten_imap(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"imap": {"host": ...}}`, as the API writes it, in the form's flat names."""
+    flat = {name: value for name, value in given.items() if name != "imap"}
+    inner = given.get("imap")
+    if isinstance(inner, Mapping):
+        flat |= {f"{_IMAP}{name}": value for name, value in inner.items()}
+    return flat
+
+
+def read_settings(
+    description: AdapterDescription, given: Mapping[str, Any], *, kept: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Check a form: the values that count, and what is wrong by path (`settings/port`).
+
+    `kept` names secrets that are there already: they may be left out.
+    """
+    flat = flatten_imap(given)
+    fields = {field.name: field for field in description.fields}
+    values: dict[str, Any] = {}
+    wrong: dict[str, list[Any]] = {}
+    for name in flat:
+        if name not in fields:
+            wrong[f"settings/{name}"] = [_unknown(name, tuple(fields))]
+    for name, field in fields.items():
+        value = flat.get(name)
+        if value is None or value == "":
+            if field.required and name not in kept and not field.default:
+                wrong[f"settings/{name}"] = [_("This must not be empty.")]
+            elif field.default and not field.secret:
+                values[name] = _read(field, field.default)[0]
+            continue
+        values[name], complaint = _read(field, value)
+        if complaint:
+            wrong[f"settings/{name}"] = [complaint]
+    return values, wrong
+
+
+def _read(field: Field, value: Any) -> tuple[Any, Any]:
+    """One value as it is kept, and what is wrong with it."""
+    text = str(value).strip() if not isinstance(value, bool) else str(value).lower()
+    if any(ord(letter) < 32 for letter in text):
+        return text, _("This must be one line.")
+    if field.kind == "number":
+        return (int(text), None) if text.isascii() and text.isdigit() else (text, _("This must be a whole number."))
+    if field.kind == "choice" and text not in field.choices:
+        return text, _("Choose one of: %(choices)s.") % {"choices": ", ".join(field.choices)}
+    if field.kind == "url" and not text.startswith(("https://", "http://")):
+        return text, _("This is not a web address. Write it with https:// in front.")
+    if field.kind == "email" and "@" not in text:
+        return text, _("This is not an e-mail address.")
+    return text, None
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> Any:
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return _("There is no “%(word)s”. Did you mean “%(close)s”?") % {"word": name[:60], "close": close[0]}
+    return _("There is no “%(word)s”. There are: %(known)s.") % {"word": name[:60], "known": ", ".join(known)}
+
+
+def split_secrets(description: AdapterDescription, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values that may be seen, and those that may not."""
+    secret = {field.name for field in description.fields if field.secret}
+    return (
+        {name: value for name, value in values.items() if name not in secret},
+        {name: value for name, value in values.items() if name in secret},
+    )
