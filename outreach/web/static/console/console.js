@@ -1,0 +1,67 @@
+/* What the console needs beyond htmx: inserting variables, the look of the preview, copying, closing menus. */
+"use strict";
+
+document.addEventListener("click", (event) => {
+  const insert = event.target.closest("[data-insert]");
+  if (insert) return insertText(insert);
+  const look = event.target.closest("[data-look]");
+  if (look) return showLook(look);
+  const copy = event.target.closest("[data-copy]");
+  if (copy) return copyText(copy);
+  for (const menu of document.querySelectorAll("details.o-switch[open], details.o-menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+function insertText(button) {
+  const area = document.getElementById(button.dataset.into);
+  area.setRangeText(button.dataset.insert, area.selectionStart, area.selectionEnd, "end");
+  area.focus();
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/* The frame of the preview: desktop or telephone, light or dark. The choice stays while the page does. */
+const chosen = {};
+
+function showLook(button) {
+  const [what, value] = button.dataset.look.split(":");
+  chosen[what] = value;
+  applyLook();
+}
+
+function applyLook() {
+  for (const [what, value] of Object.entries(chosen)) {
+    for (const button of document.querySelectorAll(`[data-look^="${what}:"]`)) {
+      button.setAttribute("aria-pressed", String(button.dataset.look === `${what}:${value}`));
+    }
+    for (const part of document.querySelectorAll(`[data-${what}]`)) part.hidden = part.dataset[what] !== value;
+    if (what === "theme") {
+      for (const view of document.querySelectorAll("[data-themed]")) view.classList.toggle("o-dark", value === "dark");
+      for (const frame of document.querySelectorAll("[data-themed] iframe")) {
+        const address = new URL(frame.src);
+        if (address.searchParams.get("theme") === value) continue;
+        address.searchParams.set("theme", value);
+        frame.src = address.href;
+      }
+    }
+  }
+}
+
+document.addEventListener("htmx:afterSettle", applyLook);
+
+async function copyText(button) {
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  await navigator.clipboard.writeText(field.value);
+  const before = button.textContent;
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.o-switch[open], details.o-menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
