@@ -1,0 +1,218 @@
+"""The compiled audience: from a run's frozen plan to the SQL of its rows. Fan-out inserts them, review counts them.
+
+One compiler for both, so that what the review promises is what fan-out writes. Only people are selected here; posts and
+feed entries have no audience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db import connection
+
+from outreach.core.vocabulary import PERSONAL_CHANNELS, ChannelMode
+
+#: More than any key: selects the whole audience in one chunk.
+EVERYBODY: Final = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """SQL that yields the rows of one chunk: `WITH` clauses ending in `chosen`, and their parameters.
+
+    `people` holds the chunk's keys. `chosen` has subscriber_id, channel, address_id, account_id, language, state, reason,
+    draw.
+    """
+
+    sql: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, after: int, chunk: int) -> dict[str, Any]:
+        """Parameters of the chunk of `chunk` people behind the key `after`."""
+        return {**self.params, "after": after, "chunk": chunk}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudienceCount:
+    """What fan-out would write now."""
+
+    #: People with at least one message to be sent.
+    people: int = 0
+    #: Everybody in the audience, also those who get nothing.
+    audience: int = 0
+    #: Channel -> messages to be sent.
+    recipients: Mapping[str, int] = field(default_factory=dict)
+    #: Reason -> rows that are not sent.
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    #: (channel, reason) -> the same, by channel.
+    skipped_by_channel: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: People held out to compare.
+    held_out: int = 0
+
+
+def personal_channels(frozen: Mapping[str, Any]) -> list[str]:
+    """The campaign's channels that carry messages to persons, in its order of preference."""
+    return [channel for channel in frozen["channels"] if channel in PERSONAL_CHANNELS]
+
+
+def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes) -> Selection | None:
+    """Compile the audience of a frozen plan; None where it has no personal channel or no topic.
+
+    `ancestors` are the organisation's ids up to the root: each of them, and the installation, may suppress an address.
+    """
+    channels = personal_channels(frozen)
+    topics = [int(topic) for topic in frozen["topics"]]
+    if not channels or not topics:
+        return None
+    contents = [content for content in frozen["contents"] if content["channel"] in channels]
+    mode = _PREFERRED if frozen["mode"] == ChannelMode.PREFERRED else _ALL
+    params = {
+        "topics": topics,
+        "excluded": [int(topic) for topic in frozen.get("excluded_topics", ())],
+        "kinds": list(frozen.get("kinds", ())),
+        "ancestors": ancestors,
+        "salt": salt,
+        "holdout": float(frozen.get("holdout") or 0.0),
+        "channels": channels,
+        "fallback": frozen.get("fallback_language", ""),
+        "content_channels": [content["channel"] for content in contents],
+        "content_languages": [content["language"] for content in contents],
+        "content_accounts": [
+            content.get("account") or frozen.get("accounts", {}).get(content["channel"]) for content in contents
+        ],
+    }
+    params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
+    keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
+    return Selection(sql=_PEOPLE.format(keys=keys) + _CANDIDATES + mode, params=params)
+
+
+def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> AudienceCount:
+    """Count exactly what fan-out would write at this moment; the hold-out is the one that `salt` draws."""
+    selection = compile_selection(frozen, ancestors=ancestors, salt=salt)
+    if selection is None:
+        return AudienceCount()
+    with connection.cursor() as cursor:
+        cursor.execute(selection.sql + _COUNT, selection.at(0, EVERYBODY))
+        rows = cursor.fetchall()
+    return _summed(rows)
+
+
+def _summed(rows: list[tuple[Any, ...]]) -> AudienceCount:
+    """Add up (channel, state, reason, rows, people); the row with channel None carries the totals of people."""
+    recipients: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    by_channel: dict[tuple[str, str], int] = {}
+    totals = {"people": 0, "audience": 0, "held_out": 0}
+    for channel, state, reason, count in rows:
+        if channel is None:
+            totals[state] = count
+        elif state == "planned":
+            recipients[channel] = recipients.get(channel, 0) + count
+        elif state == "skipped":
+            skipped[reason] = skipped.get(reason, 0) + count
+            by_channel[channel, reason] = count
+    return AudienceCount(recipients=recipients, skipped=skipped, skipped_by_channel=by_channel, **totals)
+
+
+#: One topic's subscribers in key order: an index-only scan that stops at the chunk's end.
+_KEYS = """(
+        SELECT DISTINCT subscriber_id FROM outreach_subscription
+        WHERE topic_id = %(topic{number})s AND state = 'subscribed' AND subscriber_id > %(after)s
+        ORDER BY subscriber_id LIMIT %(chunk)s
+    )"""
+
+_PEOPLE = """
+WITH people AS MATERIALIZED (
+    SELECT subscriber_id AS id FROM ({keys}) AS keys ORDER BY subscriber_id LIMIT %(chunk)s
+),"""
+
+#: One row for each person and channel with the reason why not, if any. The order of the reasons is the order in which
+#: a person could mend them. The first six bytes of the digest draw the hold-out, the next six everything else.
+_CANDIDATES = """
+members AS MATERIALIZED (
+    SELECT s.id, s.language, sha256(%(salt)s::bytea || int8send(s.id)) AS digest
+    FROM people JOIN outreach_subscriber s ON s.id = people.id
+    WHERE s.erased_at IS NULL
+      AND (cardinality(%(kinds)s::text[]) = 0 OR s.kind = ANY (%(kinds)s::text[]))
+      AND (cardinality(%(excluded)s::bigint[]) = 0 OR NOT EXISTS (
+          SELECT FROM outreach_subscription x
+          WHERE x.subscriber_id = s.id AND x.topic_id = ANY (%(excluded)s::bigint[]) AND x.state = 'subscribed'))
+),
+consents AS MATERIALIZED (
+    SELECT DISTINCT c.subscriber_id, c.channel
+    FROM members m JOIN outreach_subscription c ON c.subscriber_id = m.id
+    WHERE c.topic_id = ANY (%(topics)s::bigint[]) AND c.state = 'subscribed'
+),
+addresses AS MATERIALIZED (
+    SELECT DISTINCT ON (a.subscriber_id, a.channel) a.subscriber_id, a.channel, a.id, a.state, a.digest
+    FROM members m JOIN outreach_address a ON a.subscriber_id = m.id
+    WHERE a.channel = ANY (%(channels)s::text[])
+    ORDER BY a.subscriber_id, a.channel, a.state <> 'active', a.id
+),
+contents AS MATERIALIZED (
+    SELECT DISTINCT ON (channel, language) channel, language, account_id
+    FROM unnest(%(content_channels)s::text[], %(content_languages)s::text[], %(content_accounts)s::bigint[])
+        AS content (channel, language, account_id)
+),
+candidates AS (
+    SELECT
+        m.id AS subscriber_id, m.digest, wanted.channel, wanted.rank, a.id AS address_id,
+        coalesce(own.account_id, other.account_id) AS account_id,
+        coalesce(own.language, other.language, m.language) AS language,
+        a.id IS NOT NULL OR k.subscriber_id IS NOT NULL AS is_present,
+        CASE
+            WHEN a.id IS NULL THEN 'unreachable'
+            WHEN k.subscriber_id IS NULL THEN 'no_consent'
+            WHEN EXISTS (
+                SELECT FROM outreach_suppression x
+                WHERE x.digest = a.digest AND x.channel = a.channel
+                  AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
+            ) THEN 'suppressed'
+            WHEN a.state = 'unconfirmed' THEN 'unconfirmed'
+            WHEN a.state <> 'active' THEN 'invalid_address'
+            WHEN own.language IS NULL AND other.language IS NULL THEN 'no_content'
+            WHEN coalesce(own.account_id, other.account_id) IS NULL THEN 'account_problem'
+            ELSE ''
+        END AS hindrance
+    FROM members m
+    CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS wanted (channel, rank)
+    LEFT JOIN addresses a ON a.subscriber_id = m.id AND a.channel = wanted.channel
+    LEFT JOIN consents k ON k.subscriber_id = m.id AND k.channel = wanted.channel
+    LEFT JOIN contents own ON own.channel = wanted.channel AND own.language = m.language
+    LEFT JOIN contents other ON other.channel = wanted.channel AND other.language = %(fallback)s
+),"""
+
+_FATE = """
+    subscriber_id, channel, address_id, account_id, language,
+    CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out' ELSE 'planned' END AS state,
+    CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out' ELSE '' END AS reason,
+    ('x' || encode(substring(digest FROM 7 FOR 6), 'hex'))::bit(48)::bigint / 281474976710656.0::float8 AS draw
+""".format(
+    held_out="(%(holdout)s > 0 AND ('x' || encode(substring(digest FOR 6), 'hex'))::bit(48)::bigint"
+    " / 281474976710656.0::float8 < %(holdout)s)"
+)
+
+#: A row for each channel that the person has an address or a subscription for; else one that says `unreachable`.
+_ALL = f"""
+present AS (SELECT *, bool_or(is_present) OVER (PARTITION BY subscriber_id) AS is_anywhere FROM candidates),
+chosen AS (
+    SELECT {_FATE} FROM present WHERE is_present OR (NOT is_anywhere AND rank = 1)
+)"""  # noqa: S608 -- put together from the constants of this file
+
+#: One row a person: the first channel that works, else the first one that they have, with the reason why not.
+_PREFERRED = f"""
+ranked AS (
+    SELECT DISTINCT ON (subscriber_id) * FROM candidates
+    ORDER BY subscriber_id, hindrance <> '', NOT is_present, rank
+),
+chosen AS (SELECT {_FATE} FROM ranked)"""  # noqa: S608 -- put together from the constants of this file
+
+_COUNT = """,
+kept AS MATERIALIZED (SELECT subscriber_id, channel, state, reason FROM chosen)
+SELECT channel, state, reason, count(*) FROM kept GROUP BY channel, state, reason
+UNION ALL SELECT NULL, 'people', '', count(DISTINCT subscriber_id) FROM kept WHERE state = 'planned'
+UNION ALL SELECT NULL, 'audience', '', count(DISTINCT subscriber_id) FROM kept
+UNION ALL SELECT NULL, 'held_out', '', count(DISTINCT subscriber_id) FROM kept WHERE state = 'held_out'
+"""

@@ -1,0 +1,282 @@
+"""A worker's life: take a batch, and window by window commit the ids in hand, hand over, commit what became of them.
+
+Everything it decides is decided by pure rules elsewhere; this file only keeps the order of the steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+import psycopg
+
+from channels.base import Capabilities, ChannelError, Message, Outcome, OutcomeKind, Session
+from outreach.core import failpoints
+from outreach.core.vocabulary import Tracking
+from outreach.delivery import pacing, queries
+from outreach.delivery.connection import Link, change, connect, fetch, identity
+from outreach.delivery.evidence import append_late
+from outreach.delivery.hand import Lease, Row
+from outreach.delivery.handover import HandOver, Renderer, hand_over, recipient_of
+from outreach.delivery.lease import take_batch
+from outreach.delivery.runs import advance_run, pause_for_refusals
+from outreach.delivery.settle import FenceLost, Settlement, Want, is_settled, settle
+from outreach.delivery.verdicts import Case, Refusals, judge
+from outreach.delivery.window import Scope, Window
+
+logger = logging.getLogger(__name__)
+
+#: How long outcomes are kept in memory while the database is away.
+KEEP_TRYING: Final = 600.0
+#: Pause of a batch whose provider, as a whole, asked us to come later and did not say when.
+COME_LATER: Final = 60.0
+#: Compiled runs a worker keeps.
+RUNS_KEPT: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """What the engine needs of the world outside the ledger; `delivery.door` opens the real one, tests their own."""
+
+    #: Account id -> a session, not yet entered.
+    open_session: Callable[[int], Session]
+    #: Adapter's name -> what it can.
+    capabilities: Callable[[str], Capabilities]
+    #: (frozen, run id) -> the run's messages.
+    compile_run: Callable[[Mapping[str, Any], int], Renderer]
+    #: (account id, trouble in words): stops the account and tells people.
+    pause_account: Callable[[int, str], None]
+    is_stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A run as this worker holds it."""
+
+    scope: Scope
+    renderer: Renderer
+    #: (channel, language) -> variants in order.
+    variants: Mapping[tuple[str, str], list[str]]
+    is_individual: bool
+    refusals: Refusals = field(default_factory=Refusals)
+
+
+class Engine:
+    """One worker: its connection, its sessions, and the runs it has compiled. A context manager."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._link: Link = connect()
+        self._here = identity(self._link)
+        self._open = ExitStack()
+        self._sessions: dict[int, Session] = {}
+        self._works: OrderedDict[int, Work] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        self._link.close()
+
+    def serve_next(self, lane: str) -> bool:
+        """Take a batch and serve it as far as it goes; False where none waits."""
+        lease = take_batch(self._link, lane, here=self._here)
+        if lease is None:
+            return False
+        self.serve(lease)
+        return True
+
+    def serve(self, lease: Lease) -> None:
+        """Serve a leased batch window by window, until it is done or has to be given back."""
+        can = self._door.capabilities(lease.adapter)
+        lease = replace(lease, seconds=pacing.lease_seconds(can.timeout))
+        work = self._work(lease.run)
+        session = self._session(lease)
+        try:
+            if session is not None:
+                self._serve_windows(lease, work, session, most=can.window)
+        except FenceLost:
+            logger.warning("Batch %s was taken over", lease.batch, extra={"action": "fence_lost", "run": lease.run})
+        advance_run(self._link, lease.run)
+
+    def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
+        speed = 0.0
+        size = pacing.window_size(
+            most, rate_per_minute=lease.rate_per_minute, seen_per_second=speed, lease=lease.seconds
+        )
+        began = time.monotonic()
+        window = self._settle(lease, work.scope, Settlement(), want=Want(limit=size), before=[])
+        while window.rows:
+            result = self._hand_over(lease, work, session, window, began=began)
+            elapsed = max(time.monotonic() - began, 0.001)
+            done = self._judge(lease, work, window, result, elapsed=elapsed)
+            speed = len(result.outcomes) / elapsed
+            size = pacing.window_size(
+                most, rate_per_minute=lease.rate_per_minute, seen_per_second=speed, lease=lease.seconds
+            )
+            want = self._what_next(lease, work, result, size=size)
+            before, began = window.ids, time.monotonic()
+            window = self._settle(lease, work.scope, done, want=want, before=before)
+
+    def _hand_over(self, lease: Lease, work: Work, session: Session, window: Window, *, began: float) -> HandOver:
+        """Hand one window over; stop pulling at half the lease, on this host's own clock."""
+
+        def make(row: Row) -> Message:
+            return work.renderer.render(recipient_of(row, variants=work.variants, is_individual=work.is_individual))
+
+        return hand_over(session, window.rows, make, is_time_up=lambda: time.monotonic() - began > lease.seconds / 2)
+
+    def _judge(self, lease: Lease, work: Work, window: Window, result: HandOver, *, elapsed: float) -> Settlement:
+        """Decide what becomes of each row that has an outcome; the others were never handed over."""
+        assert window.at is not None  # noqa: S101 -- a window with rows has a time
+        now = window.at + timedelta(seconds=elapsed)
+        done = Settlement()
+        for row in window.rows:
+            outcome = result.outcomes.get(row.id)
+            if outcome is None:
+                continue
+            verdict = judge(outcome, case_of(row, policy=lease.policy, now=now))
+            work.refusals.add(verdict)
+            done.add_outcome(row, verdict, outcome)
+        return done
+
+    def _what_next(self, lease: Lease, work: Work, result: HandOver, *, size: int) -> Want:
+        """Go on, or give the batch back: for a broken account, a refusing provider, a stop."""
+        if result.trouble is not None and result.trouble.kind is OutcomeKind.ACCOUNT:
+            self._pause_account(lease, result.trouble)
+            return Want(limit=0)
+        if result.trouble is not None or result.broken:
+            self._forget_session(lease.account)
+            later = result.trouble.retry_after if result.trouble is not None else None
+            return Want(limit=0, wait=later or COME_LATER)
+        if work.refusals.too_many():
+            pause_for_refusals(lease.run)
+            return Want(limit=0)
+        return Want(limit=0 if self._door.is_stopping() else size)
+
+    # --- the database may go away at any moment ---
+
+    def _settle(self, lease: Lease, scope: Scope, done: Settlement, *, want: Want, before: list[int]) -> Window:
+        """Settle, through broken connections if need be: outcomes stay in memory until they are written.
+
+        Raises:
+            FenceLost: the outcomes were appended as late evidence.
+        """
+        give_up = time.monotonic() + KEEP_TRYING
+        while True:
+            try:
+                return settle(self._link, lease, scope, done=done, want=want)
+            except psycopg.OperationalError:
+                logger.warning("The database went away in a settle", extra={"action": "settle", "run": lease.run})
+                self._reconnect(give_up)
+                done = self._still_to_write(lease, done, before=before)
+            except FenceLost:
+                append_late(self._link, lease, done)
+                raise
+
+    def _still_to_write(self, lease: Lease, done: Settlement, *, before: list[int]) -> Settlement:
+        """What is left to write after a break: nothing, where the commit had come through all the same."""
+        try:
+            is_written = bool(before) and is_settled(self._link, lease, in_hand_before=before)
+        except FenceLost:
+            append_late(self._link, lease, done)
+            raise
+        return Settlement() if is_written else done
+
+    def _reconnect(self, give_up: float) -> None:
+        pause = 0.05
+        while True:
+            try:
+                self._link.close()
+                self._link = connect()
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                self._here = identity(self._link)
+                return
+
+    # --- what is kept between batches ---
+
+    def _work(self, run: int) -> Work:
+        if run not in self._works:
+            kind, frozen, path = fetch(self._link, queries.READ_SCOPE, run=run)[0]
+            ancestors = [int(part) for part in path.rstrip("/").split("/")]
+            scope = Scope(run=run, kind=kind, frozen=frozen, ancestors=ancestors)
+            self._works[run] = Work(
+                scope=scope,
+                renderer=self._door.compile_run(frozen, run),
+                variants=_variants(frozen),
+                is_individual=frozen.get("tracking") == Tracking.INDIVIDUAL,
+            )
+        self._works.move_to_end(run)
+        if len(self._works) > RUNS_KEPT:
+            self._works.popitem(last=False)
+        return self._works[run]
+
+    def _session(self, lease: Lease) -> Session | None:
+        """The account's session; None where it cannot be opened: the batch is given back, nothing was in hand."""
+        if lease.account not in self._sessions:
+            try:
+                session = self._door.open_session(lease.account)
+                self._sessions[lease.account] = self._open.enter_context(session)
+            except ChannelError as err:
+                self._give_back(lease, err.outcome(""))
+                return None
+        return self._sessions[lease.account]
+
+    def _give_back(self, lease: Lease, trouble: Outcome) -> None:
+        wait = 0.0
+        if trouble.kind is OutcomeKind.TEMPORARY:
+            wait = trouble.retry_after or COME_LATER
+        else:
+            self._pause_account(lease, trouble)
+        change(self._link, queries.RELEASE, batch=lease.batch, fence=lease.fence, state="ready", wait=wait)
+
+    def _pause_account(self, lease: Lease, trouble: Outcome) -> None:
+        self._forget_session(lease.account)
+        self._door.pause_account(lease.account, trouble.detail or trouble.reason)
+
+    def _forget_session(self, account: int) -> None:
+        self._sessions.pop(account, None)
+
+
+def case_of(row: Row, *, policy: str, now: datetime) -> Case:
+    """What the verdict's rules need of a row."""
+    return Case(
+        uncertain=row.uncertain,
+        attempts=row.attempts,
+        policy=policy,
+        now=now,
+        give_up_at=row.give_up_at or now,
+        ends_with_run=row.ends_with_run,
+        jitter=random.random(),  # noqa: S311 -- spreads retries, keeps no secret
+    )
+
+
+def _variants(frozen: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for content in frozen["contents"]:
+        found.setdefault((content["channel"], content["language"]), set()).add(content.get("variant", ""))
+    return {key: sorted(variants) for key, variants in found.items()}
+
+
+def work(lane: str, *, door: Door, seconds: float = 60.0) -> int:
+    """Serve batches of a lane until none waits, the time is up or the worker has to stop; how many were served."""
+    served = 0
+    until = time.monotonic() + seconds
+    with Engine(door) as engine:
+        while not door.is_stopping() and time.monotonic() < until and engine.serve_next(lane):
+            failpoints.hit("engine.after_batch")
+            served += 1
+    return served

@@ -1,0 +1,119 @@
+"""The hand-over: messages leave, and no transaction is open and no query runs meanwhile.
+
+The adapter pulls messages one by one; each is rendered when it is pulled. What was never pulled was never handed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from channels.base import ChannelError, Message, Outcome, OutcomeKind, Session
+from outreach.core import failpoints
+from outreach.delivery.hand import Row
+from outreach.delivery.render import Recipient, RenderingFailed
+
+logger = logging.getLogger(__name__)
+
+#: The reason of a row whose message could not be made; no adapter says it.
+NOT_RENDERED: Final = "rendering"
+
+
+class Renderer(Protocol):
+    """A run, compiled once."""
+
+    def render(self, recipient: Recipient) -> Message: ...
+
+
+@dataclass
+class HandOver:
+    """What one window's hand-over came to."""
+
+    #: Delivery id -> what the adapter said, or what its silence means.
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    #: What the account's trouble is, where there is any: the rest of the batch must wait.
+    trouble: Outcome | None = None
+    #: What the adapter raised though it must not; its rows are unknown.
+    broken: bool = False
+
+
+@dataclass
+class Feed:
+    """Messages of a window, made as they are pulled; ends when the time is up or the account is in trouble."""
+
+    rows: list[Row]
+    make: Callable[[Row], Message]
+    is_time_up: Callable[[], bool]
+    result: HandOver = field(default_factory=HandOver)
+    pulled: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Message]:
+        for row in self.rows:
+            if self.result.trouble is not None or self.is_time_up():
+                return
+            try:
+                message = self.make(row)
+            except RenderingFailed as err:
+                self.result.outcomes[row.id] = _not_rendered(row, err)
+                continue
+            failpoints.hit("handover.before")
+            self.pulled.append(row.id)
+            yield message
+
+
+def hand_over(
+    session: Session, rows: list[Row], make: Callable[[Row], Message], *, is_time_up: Callable[[], bool]
+) -> HandOver:
+    """Hand the rows over, lazily; a message that was pulled and got no answer is unknown."""
+    feed = Feed(rows=rows, make=make, is_time_up=is_time_up)
+    result = feed.result
+    try:
+        for outcome in session.send(feed):
+            failpoints.hit("handover.after")
+            result.outcomes[delivery_id(outcome.id)] = outcome
+            if _concerns_the_account(outcome):
+                result.trouble = outcome
+    except ChannelError as err:
+        result.trouble = err.outcome("")
+    except Exception:  # the adapter's boundary: foreign code may fail in any way, and its rows must not be lost
+        logger.exception("An adapter broke in mid-hand-over", extra={"action": "hand_over"})
+        result.broken = True
+    for id_ in feed.pulled:
+        result.outcomes.setdefault(
+            id_, Outcome(id=str(id_), kind=OutcomeKind.UNKNOWN, detail="The adapter gave no answer.")
+        )
+    return result
+
+
+def delivery_id(message_id: str) -> int:
+    """`RUN-ID` -> ID."""
+    return int(message_id.rpartition("-")[2])
+
+
+def variant_for(draw: float, variants: list[str]) -> str:
+    """The variant of a draw in [0, 1): even shares, in the variants' order. Pure, so a crash cannot draw anew."""
+    return variants[min(int(draw * len(variants)), len(variants) - 1)] if variants else ""
+
+
+def recipient_of(row: Row, *, variants: Mapping[tuple[str, str], list[str]], is_individual: bool) -> Recipient:
+    """What rendering needs of a row."""
+    return Recipient(
+        delivery=row.id,
+        channel=row.channel,
+        language=row.language,
+        variant=variant_for(row.draw, variants.get((row.channel, row.language), [])),
+        to=row.to,
+        subscriber=row.subscriber,
+        individual=is_individual and row.is_measured,
+    )
+
+
+def _not_rendered(row: Row, err: RenderingFailed) -> Outcome:
+    return Outcome(id=str(row.id), kind=OutcomeKind.PERMANENT, reason=NOT_RENDERED, detail=str(err)[:500])
+
+
+def _concerns_the_account(outcome: Outcome) -> bool:
+    is_put_off = outcome.kind is OutcomeKind.TEMPORARY and outcome.scope == "account"
+    return is_put_off or outcome.kind is OutcomeKind.ACCOUNT

@@ -1,0 +1,515 @@
+"""Every SQL statement of the ledger, named, with a line of purpose each. What they decide is decided in pure code.
+
+Rules kept here: ledger times are `clock_timestamp()`; a settle names no indexed column but `batch_id`, which changes
+only for a retry; counters are a transaction's last statement; a batch's row is locked before its rows are looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- fan-out ---
+
+#: Lets one fan-out of a run work at a time, without holding up the windows that read the run meanwhile.
+LOCK_FANOUT: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('outreach.fanout.' || %(run)s::text, 0))"
+
+#: What fan-out needs of its run.
+READ_RUN: Final = """
+SELECT r.state, r.kind, r.frozen, r.salt, r.fanned_out_to, r.fanned_out_at, o.path, r.system_identifier
+FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
+WHERE r.id = %(run)s
+"""
+
+#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote.
+INSERT_CHUNK: Final = """,
+placed AS MATERIALIZED (
+    SELECT c.*, CASE WHEN state = 'planned' THEN
+        (row_number() OVER w - 1) * greatest(1, round((count(*) OVER p) / %(size)s::numeric))::bigint / (count(*) OVER p)
+    END AS part
+    FROM chosen c
+    WINDOW p AS (PARTITION BY account_id, state), w AS (PARTITION BY account_id, state ORDER BY subscriber_id, channel)
+),
+parts AS MATERIALIZED (
+    SELECT account_id, part, nextval('outreach_batch_id_seq') AS id
+    FROM (SELECT DISTINCT account_id, part FROM placed WHERE state = 'planned' ORDER BY account_id, part) AS cut
+),
+batches AS (
+    INSERT INTO outreach_batch
+        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+    SELECT id, %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}', 0, false,
+        clock_timestamp()
+    FROM parts
+),
+written AS (
+    INSERT INTO outreach_delivery
+        (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason)
+    SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
+        parts.id, c.state, c.reason
+    FROM placed c LEFT JOIN parts ON c.state = 'planned' AND parts.account_id = c.account_id AND parts.part = c.part
+    ORDER BY c.subscriber_id, c.channel
+    ON CONFLICT DO NOTHING
+    RETURNING channel, language, state, reason
+)
+SELECT keys.last, keys.count, w.channel, w.language, w.state, w.reason, w.count
+FROM (SELECT coalesce(max(id), 0) AS last, count(*) AS count FROM people) AS keys
+LEFT JOIN (
+    SELECT channel, language, state, reason, count(*) AS count FROM written GROUP BY channel, language, state, reason
+) AS w ON true
+"""
+
+#: Writes rows that are no member of an audience: posts, feed entries, test recipients. A batch an account.
+INSERT_OTHERS: Final = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(%(targets)s::text[], %(channels)s::text[], %(languages)s::text[], %(accounts)s::bigint[],
+        %(subscribers)s::bigint[], %(states)s::text[], %(reasons)s::text[])
+        AS row (target, channel, language, account_id, subscriber_id, state, reason)
+    WHERE NOT EXISTS (
+        SELECT FROM outreach_delivery d
+        WHERE d.run_id = %(run)s AND d.target = row.target AND d.channel = row.channel)
+),
+parts AS MATERIALIZED (
+    SELECT account_id, nextval('outreach_batch_id_seq') AS id
+    FROM (SELECT DISTINCT account_id FROM given WHERE state = 'planned') AS accounts
+),
+batches AS (
+    INSERT INTO outreach_batch
+        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+    SELECT id, %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}', 0, false,
+        clock_timestamp()
+    FROM parts
+),
+written AS (
+    INSERT INTO outreach_delivery
+        (run_id, target, channel, subscriber_id, account_id, language, batch_id, state, reason, settled_at)
+    SELECT %(run)s, g.target, g.channel, g.subscriber_id, g.account_id, g.language, parts.id, g.state, g.reason,
+        CASE WHEN g.state = 'accepted' THEN clock_timestamp() END
+    FROM given g LEFT JOIN parts ON g.state = 'planned' AND parts.account_id = g.account_id
+    RETURNING channel, language, state, reason, settled_at
+)
+SELECT channel, language, state, reason, count(*), min(settled_at)
+FROM written GROUP BY channel, language, state, reason
+"""
+
+#: Commits a chunk's progress; finds nothing where the run was paused, cancelled or carried on by somebody else.
+ADVANCE_FANOUT: Final = """
+UPDATE outreach_run SET fanned_out_to = %(last)s, audience_count = audience_count + %(written)s,
+    fanned_out_at = CASE WHEN %(is_done)s THEN clock_timestamp() END,
+    started_at = coalesce(started_at, clock_timestamp()),
+    system_identifier = %(system)s, timeline = %(timeline)s
+WHERE id = %(run)s AND state = 'running' AND fanned_out_to = %(before)s AND fanned_out_at IS NULL
+"""
+
+# --- lease and inheritance ---
+
+#: Leases the batch to serve next: priority, then the run served least lately. Nothing is leased where nobody is alive
+#: (a restored copy), nor of a run that began on another database.
+LEASE: Final = """
+WITH chosen AS (
+    SELECT b.id, b.lease_until IS NOT NULL AND b.state = 'leased' AS was_leased
+    FROM outreach_batch b
+    JOIN outreach_run r ON r.id = b.run_id
+    JOIN outreach_account a ON a.id = b.account_id
+    WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
+      AND (b.state = 'ready' OR b.lease_until < clock_timestamp()
+           OR b.lease_until > clock_timestamp() + 2 * %(lease)s * interval '1 second')
+      AND r.state = 'running' AND a.state = 'active'
+      AND r.system_identifier = %(system)s AND r.timeline = %(timeline)s
+      AND NOT EXISTS (
+          SELECT FROM outreach_installation i WHERE i.alive_at < clock_timestamp() - %(grace)s * interval '1 second')
+    ORDER BY b.lane = 'notices' DESC, r.served_at NULLS FIRST, b.due_at, b.id
+    LIMIT 1
+    FOR UPDATE OF b SKIP LOCKED
+)
+UPDATE outreach_batch b
+SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+FROM chosen, outreach_account a
+WHERE b.id = chosen.id AND a.id = b.account_id
+RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
+    a.rate_per_minute
+"""
+
+#: Leases a batch that died with ids in hand in a run that does not run: nothing is sent, the ids are resolved.
+LEASE_LOST: Final = """
+WITH chosen AS (
+    SELECT b.id FROM outreach_batch b JOIN outreach_run r ON r.id = b.run_id
+    WHERE b.state = 'leased' AND (b.lease_until < clock_timestamp()
+          OR b.lease_until > clock_timestamp() + 2 * %(lease)s * interval '1 second')
+      AND r.state <> 'running'
+    ORDER BY b.id LIMIT 1
+    FOR UPDATE OF b SKIP LOCKED
+)
+UPDATE outreach_batch b
+SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+FROM chosen, outreach_account a
+WHERE b.id = chosen.id AND a.id = b.account_id
+RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
+    a.rate_per_minute
+"""
+
+#: Remembers which run was served last; a run that is locked just now was served just now.
+SERVE: Final = """
+UPDATE outreach_run SET served_at = clock_timestamp()
+WHERE id = (SELECT id FROM outreach_run WHERE id = %(run)s FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+#: Makes the pacing bucket of an account that has a limit; it begins full.
+MAKE_PACE: Final = """
+INSERT INTO outreach_pace (account_id, tokens, refilled_at) VALUES (%(account)s, %(tokens)s, clock_timestamp())
+ON CONFLICT DO NOTHING
+"""
+
+#: The rows of a dead worker's windows that have no outcome yet.
+READ_IN_HAND: Final = """
+SELECT d.id, d.channel, d.language, d.state, d.reason, d.uncertain
+FROM outreach_delivery d
+WHERE d.run_id = %(run)s AND d.id = ANY (%(ids)s::bigint[]) AND d.state IN ('planned', 'deferred')
+ORDER BY d.id FOR UPDATE
+"""
+
+#: Empties the hand of a batch that was taken over; parks it where it killed its worker too often.
+EMPTY_HAND: Final = """
+UPDATE outreach_batch SET in_hand = '{}', inherited = inherited + 1, state = %(state)s
+WHERE id = %(batch)s AND fence = %(fence)s
+"""
+
+#: What serving a batch needs of its run; frozen with it.
+READ_SCOPE: Final = """
+SELECT r.kind, r.frozen, o.path FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
+WHERE r.id = %(run)s
+"""
+
+# --- window, settle ---
+
+#: Settles a window under the fence: outcomes, the moves to retry batches, and the evidence. Rows whose state changed
+#: meanwhile (evidence came) are left alone: only the ids really written come back.
+SETTLE: Final = """
+WITH guard AS MATERIALIZED (
+    SELECT clock_timestamp() AS at FROM outreach_batch WHERE id = %(batch)s AND fence = %(fence)s FOR UPDATE
+),
+settled AS (
+    UPDATE outreach_delivery d
+    SET state = v.state, reason = v.reason, uncertain = v.uncertain, attempts = d.attempts + v.tries,
+        provider_id = coalesce(nullif(v.provider_id, ''), d.provider_id),
+        batch_id = coalesce(v.batch_id, d.batch_id), settled_at = guard.at
+    FROM guard, unnest(%(ids)s::bigint[], %(old_states)s::text[], %(old_reasons)s::text[], %(states)s::text[],
+            %(reasons)s::text[], %(uncertain)s::boolean[], %(tries)s::smallint[], %(provider_ids)s::text[],
+            %(batches)s::bigint[])
+        AS v (id, old_state, old_reason, state, reason, uncertain, tries, provider_id, batch_id)
+    WHERE d.run_id = %(run)s AND d.id = v.id AND d.state = v.old_state AND d.reason = v.old_reason
+    RETURNING d.id
+),
+evidence AS (
+    INSERT INTO outreach_attempt (run_id, delivery, batch, fence, kind, reason, detail, provider_id, at)
+    SELECT %(run)s, e.delivery, %(batch)s, %(fence)s, e.kind, e.reason, e.detail, e.provider_id, guard.at
+    FROM guard, unnest(%(e_ids)s::bigint[], %(e_kinds)s::text[], %(e_reasons)s::text[], %(e_details)s::text[],
+        %(e_provider_ids)s::text[]) AS e (delivery, kind, reason, detail, provider_id)
+)
+SELECT (SELECT at FROM guard), ARRAY(SELECT id FROM settled)
+"""
+
+#: Finds or makes the retry batch of each minute, and locks it before anything moves there.
+RETRY_BATCHES: Final = """
+INSERT INTO outreach_batch
+    (run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+SELECT %(run)s, %(account)s, %(lane)s, due_at, 'ready', 0, '{}', 0, true, clock_timestamp()
+FROM unnest(%(minutes)s::timestamptz[]) AS wanted (due_at) ORDER BY due_at
+ON CONFLICT (run_id, account_id, due_at) WHERE is_retry AND NOT state = 'done'
+    DO UPDATE SET due_at = excluded.due_at
+RETURNING due_at, id
+"""
+
+_WINDOW: Final = """
+WITH run AS MATERIALIZED (
+    SELECT state, not_after FROM outreach_run WHERE id = %(run)s FOR SHARE
+),
+open AS MATERIALIZED (
+    SELECT d.* FROM outreach_delivery d
+    WHERE d.run_id = %(run)s AND d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred')
+      AND (SELECT state FROM run) = 'running'
+    ORDER BY d.uncertain DESC, d.id LIMIT %(limit)s
+),
+judged AS MATERIALIZED (
+    {judged}
+),
+skipped AS (
+    UPDATE outreach_delivery d SET state = 'skipped', reason = j.hindrance, settled_at = clock_timestamp()
+    FROM judged j WHERE j.hindrance <> '' AND d.run_id = %(run)s AND d.id = j.id
+),
+pace AS MATERIALIZED (
+    SELECT tokens, extract(epoch FROM clock_timestamp() - refilled_at)::float8 AS seconds
+    FROM outreach_pace WHERE account_id = %(account)s AND %(is_paced)s FOR UPDATE
+)
+SELECT run.state, clock_timestamp(), pace.tokens, pace.seconds, run.not_after,
+    j.id, j.target, j.channel, j.language, j.draw, j.state, j.reason, j.uncertain, j.attempts, j.created_at,
+    j.hindrance, j.value, j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes, j.is_measured
+FROM run LEFT JOIN pace ON true LEFT JOIN judged j ON true
+ORDER BY j.uncertain DESC, j.id
+"""
+
+#: What may have changed since fan-out: lateness, erasure, the address, suppression, consent. A post only grows late.
+_JUDGED_PEOPLE: Final = """
+    SELECT o.*, a.value, s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
+        CASE
+            WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
+            WHEN o.target LIKE 'a:%%' THEN ''
+            WHEN s.id IS NULL OR s.erased_at IS NOT NULL THEN 'erased'
+            WHEN a.id IS NULL THEN 'unreachable'
+            WHEN EXISTS (
+                SELECT FROM outreach_suppression x WHERE x.digest = a.digest AND x.channel = a.channel
+                  AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
+            ) THEN 'suppressed'
+            WHEN a.state = 'unconfirmed' THEN 'unconfirmed'
+            WHEN a.state <> 'active' THEN 'invalid_address'
+            WHEN NOT EXISTS (
+                SELECT FROM outreach_subscription c
+                WHERE c.subscriber_id = o.subscriber_id AND c.topic_id = ANY (%(topics)s::bigint[])
+                  AND c.channel = o.channel AND c.state = 'subscribed'
+            ) THEN 'unsubscribed'
+            ELSE ''
+        END AS hindrance
+    FROM open o
+    LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
+    LEFT JOIN outreach_address a ON a.id = o.address_id AND a.subscriber_id = o.subscriber_id
+"""
+
+#: Recipients of a test send: named by value, so topic consent does not apply, but suppression does.
+_JUDGED_NAMED: Final = """
+    SELECT o.*, n.value, s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
+        CASE
+            WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
+            WHEN o.target LIKE 'a:%%' THEN ''
+            WHEN n.value IS NULL THEN 'unreachable'
+            WHEN EXISTS (
+                SELECT FROM outreach_suppression x WHERE x.digest = n.digest AND x.channel = o.channel
+                  AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
+            ) THEN 'suppressed'
+            ELSE ''
+        END AS hindrance
+    FROM open o
+    LEFT JOIN unnest(%(targets)s::text[], %(named)s::text[], %(digests)s::bytea[]) AS n (target, value, digest)
+        ON n.target = o.target
+    LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
+"""
+
+#: Chooses the next window: open rows that are still allowed; what is not becomes `skipped` here. Reads the run's state
+#: FOR SHARE, so that a pause waits for this commit and no window is committed after it.
+WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE)
+WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED)
+
+#: Puts exactly these ids in hand, renews the lease, and pays the pacing bucket.
+HOLD: Final = """
+WITH paid AS (
+    UPDATE outreach_pace SET tokens = %(tokens)s, refilled_at = clock_timestamp()
+    WHERE account_id = %(account)s AND %(is_paced)s
+)
+UPDATE outreach_batch
+SET in_hand = %(ids)s::bigint[], lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+WHERE id = %(batch)s AND fence = %(fence)s
+"""
+
+#: Gives the batch back: `done`, or `ready` again after `wait` seconds.
+RELEASE: Final = """
+UPDATE outreach_batch
+SET in_hand = '{}', lease_until = NULL, state = %(state)s, due_at = CASE
+    WHEN %(wait)s > 0 AND NOT is_retry THEN clock_timestamp() + %(wait)s * interval '1 second' ELSE due_at END
+WHERE id = %(batch)s AND fence = %(fence)s
+"""
+
+#: Where a batch stands, after a connection broke.
+READ_HAND: Final = "SELECT fence, in_hand FROM outreach_batch WHERE id = %(batch)s"
+
+#: Adds to the counters, in the order of their key; always a transaction's last statement.
+COUNT: Final = """
+INSERT INTO outreach_counter (run_id, slot, kind, channel, language, name, reason, count)
+SELECT %(run)s, %(slot)s, kind, channel, language, name, reason, count
+FROM unnest(%(kinds)s::text[], %(channels)s::text[], %(languages)s::text[], %(names)s::text[], %(reasons)s::text[],
+    %(counts)s::bigint[]) AS delta (kind, channel, language, name, reason, count)
+ORDER BY kind, channel, language, name, reason
+ON CONFLICT (run_id, slot, kind, channel, language, name, reason)
+    DO UPDATE SET count = outreach_counter.count + excluded.count
+"""
+
+# --- runs ---
+
+#: Locks a run before its state is decided anew.
+LOCK_RUN: Final = """
+SELECT state, kind, campaign_id, fanned_out_at IS NOT NULL FROM outreach_run WHERE id = %(run)s FOR UPDATE
+"""
+
+#: What a run's end hangs on: batches with open rows, and batches with ids in hand.
+READ_BATCHES: Final = """
+SELECT count(*), count(*) FILTER (WHERE in_hand <> '{}')
+FROM outreach_batch WHERE run_id = %(run)s AND state <> 'done'
+"""
+
+#: Whether a run can be told, without a lock, to be at work still.
+IS_AT_WORK: Final = """
+SELECT EXISTS (
+    SELECT FROM outreach_run r WHERE r.id = %(run)s AND (
+        r.state IN ('paused', 'held', 'cancelled', 'finished')
+        OR (r.state = 'running' AND (r.fanned_out_at IS NULL
+            OR EXISTS (SELECT FROM outreach_batch b WHERE b.run_id = r.id AND b.state <> 'done')))))
+"""
+
+#: Writes a run's state, and the campaign's with it: the two never differ. `trouble` null leaves it as it is.
+SET_STATE: Final = """
+WITH run AS (
+    UPDATE outreach_run SET state = %(state)s, trouble = coalesce(%(trouble)s::jsonb, trouble),
+        finished_at = CASE WHEN %(is_ended)s THEN clock_timestamp() ELSE finished_at END
+    WHERE id = %(run)s
+    RETURNING campaign_id, kind
+)
+UPDATE outreach_campaign c SET state = %(state)s FROM run WHERE c.id = run.campaign_id AND run.kind = 'campaign'
+"""
+
+#: Batches of a cancelled run that still have rows to close.
+UNFINISHED_BATCHES: Final = "SELECT id FROM outreach_batch WHERE run_id = %(run)s AND state <> 'done' ORDER BY id"
+
+#: Locks one batch and says what is in hand.
+LOCK_BATCH: Final = "SELECT in_hand, state FROM outreach_batch WHERE id = %(batch)s FOR UPDATE"
+
+#: Closes the open rows of a batch, but none in hand: those settle.
+CANCEL_ROWS: Final = """
+WITH open AS MATERIALIZED (
+    SELECT id, state, reason FROM outreach_delivery
+    WHERE run_id = %(run)s AND batch_id = %(batch)s AND state IN ('planned', 'deferred')
+      AND id <> ALL (%(in_hand)s::bigint[])
+    ORDER BY id FOR UPDATE
+),
+closed AS (
+    UPDATE outreach_delivery d SET state = 'cancelled', reason = 'run_cancelled', settled_at = clock_timestamp()
+    FROM open o WHERE d.run_id = %(run)s AND d.id = o.id
+    RETURNING d.channel, d.language, o.state AS old_state, o.reason AS old_reason
+)
+SELECT channel, language, old_state, old_reason, count(*) FROM closed GROUP BY 1, 2, 3, 4
+"""
+
+#: Ends a batch of a cancelled run with nothing in hand.
+END_BATCH: Final = "UPDATE outreach_batch SET state = 'done', lease_until = NULL WHERE id = %(batch)s"
+
+#: Restamps a held run that people let go on: it is of this database from now on.
+RESTAMP: Final = "UPDATE outreach_run SET system_identifier = %(system)s, timeline = %(timeline)s WHERE id = %(run)s"
+
+# --- sweep, alive ---
+
+#: Batches that a worker could take now, and those that workers have, by lane.
+WAITING: Final = """
+SELECT b.lane,
+    count(*) FILTER (WHERE b.state = 'ready' OR b.lease_until < clock_timestamp()),
+    count(*) FILTER (WHERE b.state = 'leased' AND b.lease_until >= clock_timestamp())
+FROM outreach_batch b
+JOIN outreach_run r ON r.id = b.run_id AND r.state = 'running'
+JOIN outreach_account a ON a.id = b.account_id AND a.state = 'active'
+WHERE b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
+GROUP BY b.lane
+"""
+
+#: Runs that the sweep has to look at, and why.
+RUNS_UNDER_WAY: Final = """
+SELECT id, state, fanned_out_at IS NOT NULL FROM outreach_run
+WHERE state IN ('running', 'pausing', 'cancelling') ORDER BY id
+"""
+
+#: Which PostgreSQL this is; a restored or promoted one has another identifier or timeline. `campaigns.planning` asks
+#: the same way.
+IDENTITY: Final = """
+SELECT s.system_identifier::text, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c
+"""
+
+#: Locks what the installation knows of itself; makes it where it is missing.
+LOCK_INSTALLATION: Final = """
+INSERT INTO outreach_installation (id, system_identifier, timeline, created_at) VALUES (1, '', 0, clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET id = excluded.id
+RETURNING system_identifier, timeline, alive_at, clock_timestamp()
+"""
+
+#: Says that somebody is here.
+SET_ALIVE: Final = """
+UPDATE outreach_installation SET system_identifier = %(system)s, timeline = %(timeline)s, alive_at = clock_timestamp()
+WHERE id = 1
+"""
+
+#: Runs that a changed database, or a long absence, concerns.
+RUNS_TO_HOLD: Final = """
+SELECT id FROM outreach_run
+WHERE state IN ('running', 'pausing', 'paused') AND (%(all)s OR (system_identifier <> ''
+    AND (system_identifier <> %(system)s OR timeline <> %(timeline)s)))
+ORDER BY id
+"""
+
+# --- evidence, counting again ---
+
+#: The database's time.
+NOW: Final = "SELECT clock_timestamp()"
+
+#: Locks the rows that evidence speaks of.
+LOCK_ROWS: Final = """
+SELECT id, channel, language, state, reason, uncertain, receipt FROM outreach_delivery
+WHERE run_id = %(run)s AND id = ANY (%(ids)s::bigint[]) ORDER BY id FOR UPDATE
+"""
+
+#: Writes what evidence resolved.
+RESOLVE: Final = """
+UPDATE outreach_delivery d SET state = v.state, reason = '', settled_at = %(at)s,
+    provider_id = coalesce(nullif(v.provider_id, ''), d.provider_id)
+FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(provider_ids)s::text[]) AS v (id, state, provider_id)
+WHERE d.run_id = %(run)s AND d.id = v.id
+"""
+
+#: Appends evidence; nothing about it is ever changed.
+APPEND: Final = """
+INSERT INTO outreach_attempt (run_id, delivery, batch, fence, kind, reason, detail, provider_id, at)
+SELECT %(run)s, delivery, %(batch)s, %(fence)s, kind, reason, detail, provider_id, %(at)s
+FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(reasons)s::text[], %(details)s::text[], %(provider_ids)s::text[])
+    AS e (delivery, kind, reason, detail, provider_id)
+"""
+
+#: Writes receipts.
+SET_RECEIPTS: Final = """
+UPDATE outreach_delivery d SET receipt = v.receipt, receipt_at = clock_timestamp()
+FROM unnest(%(ids)s::bigint[], %(receipts)s::text[]) AS v (id, receipt)
+WHERE d.run_id = %(run)s AND d.id = v.id
+"""
+
+#: Counts a run's rows again: states, receipts, and messages accepted by minute.
+RECOUNT: Final = """
+SELECT 'state', channel, language, state, reason, count(*) FROM outreach_delivery
+WHERE run_id = %(run)s GROUP BY 2, 3, 4, 5
+UNION ALL
+SELECT 'receipt', channel, language, receipt, '', count(*) FROM outreach_delivery
+WHERE run_id = %(run)s AND receipt <> '' GROUP BY 2, 3, 4
+UNION ALL
+SELECT 'minute', channel, language, to_char(settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI'), '', count(*)
+FROM outreach_delivery WHERE run_id = %(run)s AND state = 'accepted' GROUP BY 2, 3, 4
+"""
+
+#: The counters of the ledger as kept, over all slots.
+READ_COUNTERS: Final = """
+SELECT kind, channel, language, name, reason, sum(count)::bigint FROM outreach_counter
+WHERE run_id = %(run)s AND kind IN ('state', 'receipt', 'minute')
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) <> 0
+"""
+
+#: Fates by state: of primary rows and of fallbacks.
+READ_FATES: Final = """
+SELECT fallback_of IS NOT NULL, state, count(*) FROM outreach_delivery WHERE run_id = %(run)s GROUP BY 1, 2
+"""
+
+#: What must never be: each line names a problem and how many rows have it.
+READ_CONTRADICTIONS: Final = """
+SELECT 'open_in_done_batch', count(*) FROM outreach_delivery d JOIN outreach_batch b ON b.id = d.batch_id
+    WHERE d.run_id = %(run)s AND d.state IN ('planned', 'deferred') AND b.state = 'done'
+UNION ALL SELECT 'open_without_batch', count(*) FROM outreach_delivery
+    WHERE run_id = %(run)s AND state IN ('planned', 'deferred') AND batch_id IS NULL
+UNION ALL SELECT 'in_hand_of_nobody', count(*) FROM outreach_batch
+    WHERE run_id = %(run)s AND in_hand <> '{}' AND state NOT IN ('leased')
+UNION ALL SELECT 'open_in_ended_run', count(*) FROM outreach_delivery d JOIN outreach_run r ON r.id = d.run_id
+    WHERE d.run_id = %(run)s AND d.state IN ('planned', 'deferred') AND r.state IN ('finished', 'cancelled')
+UNION ALL SELECT 'member_twice', count(*) - count(DISTINCT (target, channel)) FROM outreach_delivery
+    WHERE run_id = %(run)s AND fallback_of IS NULL
+"""
+
+#: Ids that are in somebody's hands now.
+READ_IN_HANDS: Final = """
+SELECT coalesce(sum(cardinality(in_hand)), 0)::bigint FROM outreach_batch WHERE run_id = %(run)s
+"""
