@@ -86,8 +86,8 @@ class _Handler:
 def read_mail(content: bytes, *, sender: str, recipients: list[str]) -> list[Arrival]:
     """The message once for each recipient of its envelope."""
     message = message_from_bytes(content)
-    subject, body = decoded(message.get("Subject")), _find_text(message)
-    message_id = str(message.get("Message-ID") or "").strip("<> \t\r\n")
+    subject, body = find_header(message, "Subject"), _find_text(message)
+    message_id = find_header(message, "Message-ID").strip("<> \t\r\n")
     return [
         Arrival(
             channel=Channel.EMAIL.value,
@@ -102,11 +102,18 @@ def read_mail(content: bytes, *, sender: str, recipients: list[str]) -> list[Arr
     ]
 
 
-def decoded(header: object) -> str:
-    """A header as people read it; as it stands where it was encoded wrongly."""
-    text = str(header or "")
+def find_header(message: Message, name: str) -> str:
+    """The first header of this name as people read it: encoded words and bare UTF-8 alike; '' where there is none."""
+    for found, value in message.raw_items():
+        if found.lower() == name.lower():
+            return _decode_words(str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return ""
+
+
+def _decode_words(text: str) -> str:
+    """As it stands where it was encoded wrongly."""
     try:
-        return str(make_header(decode_header(text)))
+        return str(make_header(decode_header(text))) if "=?" in text else " ".join(text.split())
     except (HeaderParseError, UnicodeError, LookupError, ValueError):
         return text
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTPUTF8
+from email.policy import SMTP
 from email.utils import formatdate, make_msgid, parseaddr
 from html import unescape
 from typing import Any, Final
@@ -30,7 +30,7 @@ from twilio.request_validator import RequestValidator
 
 from outreach.core.clock import now
 from outreach.sandbox.listener import LOOPBACK
-from outreach.sandbox.mailbox import decoded, find_part
+from outreach.sandbox.mailbox import find_header, find_part
 from outreach.sandbox.models import SandboxMessage
 
 #: A browser that people use, so that nothing takes the readers for machines.
@@ -49,8 +49,12 @@ def find_pixel(message: SandboxMessage) -> str:
 def find_links(message: SandboxMessage) -> list[str]:
     """The counted links (`/c/…`) in their order, each once."""
     html = _html(message)
-    found = [unescape(url) for url in _ANCHOR.findall(html)] if html else _BARE_LINK.findall(message.body)
+    found = [unescape(url) for url in _ANCHOR.findall(html)] if html else _bare_links(message.body)
     return list(dict.fromkeys(url for url in found if "/c/" in url))
+
+
+def _bare_links(text: str) -> list[str]:
+    return [url.rstrip(".,;:!?") for url in _BARE_LINK.findall(text)]
 
 
 def find_unsubscribe(message: SandboxMessage) -> str:
@@ -147,10 +151,10 @@ class Reader:
 def compose_reply(message: SandboxMessage, text: str) -> EmailMessage:
     """The answer as a mail program writes it: references, and the original quoted below."""
     original = message_from_bytes(bytes(message.raw))
-    subject = decoded(original.get("Subject"))
-    answer = EmailMessage(policy=SMTPUTF8)
+    subject = find_header(original, "Subject")
+    answer = EmailMessage(policy=SMTP)
     answer["From"] = message.recipient
-    answer["To"] = decoded(original.get("Reply-To") or original.get("From") or message.sender)
+    answer["To"] = find_header(original, "Reply-To") or find_header(original, "From") or message.sender
     answer["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject}"
     answer["Date"] = formatdate(localtime=False)
     answer["Message-ID"] = make_msgid(domain=message.recipient.rpartition("@")[2] or "example.org")

@@ -53,7 +53,7 @@ def test_mail_is_kept_as_the_email_it_becomes(
         "List-Unsubscribe": "<https://example.org/u/a>",
         "X-SendGrid-delivery": "dlv_9",
     }
-    assert [part.get_content().strip() for part in message.iter_parts()] == ["Текст", "<p>Текст</p>"]  # type: ignore[attr-defined]  # an EmailMessage
+    assert [part.get_content().strip() for part in message.iter_parts()] == ["Текст", "<p>Текст</p>"]
 
 
 @pytest.mark.parametrize(
