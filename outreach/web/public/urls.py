@@ -1,0 +1,15 @@
+"""The paths that readers of our messages open."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from outreach.web.public import archive, views
+
+urlpatterns = [
+    path("u/<str:text>", views.unsubscribe_page, name="public-unsubscribe"),
+    path("p/<str:text>", views.preferences_page, name="public-preferences"),
+    path("v/<str:text>", views.view_in_browser, name="public-view"),
+    path("archive/", archive.topics, name="public-archive"),
+    path("archive/<slug:slug>", archive.entries, name="public-archive-topic"),
+]

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from outreach.core.vocabulary import SubscriptionState
+from outreach.delivery import tokens
+from outreach.delivery.tokens import Token, TokenKind
+from outreach.events.models import Event
+from tests.events.conftest import Sent, make_sent
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("outreach.web.public.urls")]
+
+CONTENT = {
+    "channel": "email",
+    "language": "bg",
+    "variant": "",
+    "format": "markdown",
+    "subject": "Данъци за {{ subscriber.name }}",
+    "body": "Здравейте, {{ subscriber.name }}!\n\n[Платете тук](https://pay.example.bg)\n\n{{ unsubscribe_url }}",
+    "account": 1,
+}
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return make_sent()
+
+
+def link(sent: Sent, kind: TokenKind = TokenKind.PERSON, **changes: Any) -> str:
+    told = {"run": sent.run.pk, "delivery": sent.delivery, "channel": "email", "language": "bg"}
+    return tokens.make(Token(kind=kind, **{**told, **changes}))
+
+
+def wanted(sent: Sent) -> list[tuple[str, str]]:
+    rows = sent.subscriber.subscriptions.filter(state=SubscriptionState.SUBSCRIBED)
+    return sorted(rows.values_list("topic__slug", "channel"))
+
+
+def test_the_unsubscribe_page_asks_and_changes_nothing(client: Client, sent: Sent) -> None:
+    answer = client.get(f"/u/{link(sent)}", headers={"accept-language": "en"})
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert answer["Content-Language"] == "bg"
+    assert "Местни данъци" in page
+    assert "Община Пловдив" in page
+    assert "ivana@example.bg" not in page
+    assert "Set-Cookie" not in answer
+    assert wanted(sent) == [("schools", "email"), ("taxes", "email")]
+
+
+def test_the_page_speaks_the_other_language_when_asked(client: Client, sent: Sent) -> None:
+    page = client.get(f"/u/{link(sent)}?language=en").content.decode()
+    assert "Local taxes" in page
+    assert '<html lang="en">' in page
+
+
+@pytest.mark.parametrize(
+    ("form", "left", "reason", "source"),
+    [
+        ({"scope": "topics"}, [("schools", "email")], "topics", "page"),
+        ({"scope": "all"}, [], "all", "page"),
+        ({}, [("schools", "email")], "topics", "one_click"),
+        ({"scope": "nonsense"}, [("schools", "email")], "topics", "page"),
+    ],
+)
+def test_the_page_unsubscribes_once(
+    client: Client, sent: Sent, form: dict[str, str], left: Any, reason: str, source: str
+) -> None:
+    for _ in range(2):
+        assert client.post(f"/u/{link(sent)}", form).status_code == 200
+    assert wanted(sent) == left
+    assert list(Event.objects.values_list("kind", "reason", "source", "delivery")) == [
+        ("unsubscribed", reason, source, sent.delivery)
+    ]
+
+
+@pytest.mark.parametrize("path", ["u", "p", "v"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_bad_token_gets_a_page_that_explains(client: Client, db: None, path: str, method: str) -> None:
+    answer = getattr(client, method)(f"/{path}/nonsense")
+    assert answer.status_code == (405 if (path, method) == ("v", "post") else 404)
+
+
+def test_a_token_of_another_message_does_not_open_the_page(client: Client, sent: Sent) -> None:
+    assert client.get(f"/u/{link(sent, delivery=sent.delivery + 1)}").status_code == 404
+    assert client.get(f"/u/{link(sent, TokenKind.CLICK)}").status_code == 404
+
+
+def test_an_erased_person_is_told_that_nothing_is_kept(client: Client, sent: Sent) -> None:
+    sent.subscriber.erased_at = sent.subscriber.created_at
+    sent.subscriber.save()
+    answer = client.get(f"/p/{link(sent)}?language=en")
+    assert (answer.status_code, "Nothing to change here" in answer.content.decode()) == (200, True)
+
+
+def test_preferences_show_what_is_chosen_with_masked_addresses(client: Client, sent: Sent) -> None:
+    page = client.get(f"/p/{link(sent)}").content.decode()
+    assert page.count('type="checkbox" name="topic-') == 2
+    assert page.count('value="email" checked') == 2
+    assert "ivana@example.bg" not in page
+    assert "i…@example.bg" in page
+
+
+def test_preferences_are_saved_as_consent(client: Client, sent: Sent) -> None:
+    form = {f"topic-{sent.other_topic.pk}": "email", "language": "en"}
+    for _ in range(2):
+        answer = client.post(f"/p/{link(sent)}?language=en", form)
+        assert (answer.status_code, "Saved." in answer.content.decode()) == (200, True)
+    sent.subscriber.refresh_from_db()
+    assert wanted(sent) == [("schools", "email")]
+    assert (sent.subscriber.language, sent.subscriber.is_measured) == ("en", False)
+    recorded = sent.subscriber.consents.order_by("pk").values_list("purpose", "topic__slug", "action", "source")
+    assert list(recorded) == [
+        ("topic", "taxes", "withdrawn", "preferences"),
+        ("measurement", None, "withdrawn", "preferences"),
+    ]
+
+
+def test_preferences_give_consent_again(client: Client, sent: Sent) -> None:
+    client.post(f"/u/{link(sent)}", {"scope": "all"})
+    form = {f"topic-{sent.topic.pk}": ["email", "sms", "feed"], "measured": "yes", "language": "bg"}
+    client.post(f"/p/{link(sent)}", form)
+    assert wanted(sent) == [("taxes", "email")]
+    given = sent.subscriber.consents.get(action="given")
+    assert (given.source, given.text_version, given.channel) == ("preferences", "preferences-1", "email")
+
+
+def test_a_stranger_s_topic_cannot_be_chosen(client: Client, sent: Sent) -> None:
+    from outreach.audience.models import Topic
+    from outreach.core.models import Organisation
+
+    varna = Organisation.objects.create(slug="varna", name={"bg": "Варна"})
+    theirs = Topic.objects.create(organisation=varna, slug="sea", name={"bg": "Море"})
+    client.post(
+        f"/p/{link(sent)}", {f"topic-{theirs.pk}": "email", "topic-x": "email", f"topic-{sent.topic.pk}": "email"}
+    )
+    assert wanted(sent) == [("taxes", "email")]
+
+
+@pytest.mark.parametrize("path", ["u", "p"])
+def test_pages_ask_a_bounded_number_of_questions(
+    client: Client, sent: Sent, path: str, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(9):
+        client.get(f"/{path}/{link(sent)}")
+
+
+def test_view_in_browser_is_the_person_s_message_and_cannot_run(client: Client, sent: Sent) -> None:
+    sent.run.frozen = {
+        **sent.run.frozen,
+        "campaign": {"id": 1, "name": "x", "goal": "knows"},
+        "organisation": {"id": 1, "slug": "plovdiv", "name": {"bg": "Пловдив"}, "timezone": "Europe/Sofia"},
+        "contents": [CONTENT],
+        "fallback_language": "bg",
+        "services": [],
+    }
+    sent.run.save()
+    answer = client.get(f"/v/{link(sent, TokenKind.VIEW)}")
+    assert answer.status_code == 200
+    assert "Здравейте, Ивана Петрова!" in answer.content.decode()
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert "script-src" not in answer["Content-Security-Policy"]
+
+
+def test_archive_without_anything_published(client: Client, sent: Sent) -> None:
+    page = client.get("/archive/?language=en").content.decode()
+    assert "Local taxes" in page
+    answer = client.get("/archive/taxes?language=en")
+    assert (answer.status_code, "Nothing has been published" in answer.content.decode()) == (200, True)
+    assert client.get("/archive/nothing").status_code == 404
