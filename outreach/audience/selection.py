@@ -22,8 +22,8 @@ EVERYBODY: Final = 2**62
 class Selection:
     """SQL that yields the rows of one chunk: `WITH` clauses ending in `chosen`, and their parameters.
 
-    `people` holds the chunk's keys. `chosen` has subscriber_id, channel, address_id, account_id, language, state, reason,
-    draw.
+    `people` holds the chunk's keys. `chosen` has subscriber_id, channel, address_id, account_id, language, state,
+    reason, draw.
     """
 
     sql: str

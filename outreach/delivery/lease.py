@@ -1,4 +1,4 @@
-"""Leases: a worker takes the next batch, and resolves first what a dead one left in its hands, in the same transaction."""
+"""Leases: a worker takes the next batch, and in the same transaction resolves what a dead one left in its hands."""
 
 from __future__ import annotations
 

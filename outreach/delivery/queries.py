@@ -24,7 +24,8 @@ WHERE r.id = %(run)s
 INSERT_CHUNK: Final = """,
 placed AS MATERIALIZED (
     SELECT c.*, CASE WHEN state = 'planned' THEN
-        (row_number() OVER w - 1) * greatest(1, round((count(*) OVER p) / %(size)s::numeric))::bigint / (count(*) OVER p)
+        (row_number() OVER w - 1) * greatest(1, round((count(*) OVER p) / %(size)s::numeric))::bigint
+            / (count(*) OVER p)
     END AS part
     FROM chosen c
     WINDOW p AS (PARTITION BY account_id, state), w AS (PARTITION BY account_id, state ORDER BY subscriber_id, channel)
@@ -512,4 +513,33 @@ UNION ALL SELECT 'member_twice', count(*) - count(DISTINCT (target, channel)) FR
 #: Ids that are in somebody's hands now.
 READ_IN_HANDS: Final = """
 SELECT coalesce(sum(cardinality(in_hand)), 0)::bigint FROM outreach_batch WHERE run_id = %(run)s
+"""
+
+# --- partitions ---
+
+#: The ledger's partition without an upper end: its name, where it begins, its rows as estimated, and its birth (written
+#: in its comment; the first one is as old as the installation).
+LAST_PARTITION: Final = """
+SELECT c.relname, (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''(\\d+)''\\)'))[1]::bigint,
+    greatest(c.reltuples, (pg_stat_get_live_tuples(c.oid)), 0)::bigint,
+    coalesce(obj_description(c.oid, 'pg_class')::timestamptz,
+        (SELECT min(created_at) FROM outreach_installation), clock_timestamp())
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'outreach_delivery'::regclass
+  AND pg_get_expr(c.relpartbound, c.oid) LIKE '%%TO (MAXVALUE)'
+"""
+
+#: A run id that no run has or will get: the boundary between two ranges.
+NEXT_RUN: Final = "SELECT nextval(pg_get_serial_sequence('outreach_run', 'id'))"
+
+#: Months of events, from this one on, that have no partition.
+MISSING_MONTHS: Final = """
+SELECT 'outreach_event_' || to_char(month, 'YYYYMM'), month AT TIME ZONE 'UTC',
+    (month + interval '1 month') AT TIME ZONE 'UTC'
+FROM generate_series(
+    date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC'),
+    date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => %(ahead)s),
+    interval '1 month') AS month
+WHERE to_regclass('outreach_event_' || to_char(month, 'YYYYMM')) IS NULL
+ORDER BY month
 """

@@ -93,12 +93,13 @@ def _content_for(frozen: Mapping[str, Any], channel: str, language: str) -> Mapp
     for choice in wanted:
         for content in contents:
             if content["language"] == choice:
-                return content
-    return contents[0] if contents else None
+                return dict(content)
+    return dict(contents[0]) if contents else None
 
 
 def _account(frozen: Mapping[str, Any], content: Mapping[str, Any]) -> int | None:
-    return content.get("account") or frozen.get("accounts", {}).get(content["channel"])
+    account: int | None = content.get("account") or frozen.get("accounts", {}).get(content["channel"])
+    return account
 
 
 def _or_skipped(row: Other) -> Other:

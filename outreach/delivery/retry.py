@@ -14,7 +14,7 @@ def delay(attempts: int, *, retry_after: float | None, jitter: float) -> timedel
 
     A provider's own `retry_after` is a floor, never a ceiling.
     """
-    pause = min(FIRST * 2 ** min(attempts, 10), LONGEST)
+    pause = min(FIRST * float(2 ** min(attempts, 10)), LONGEST)
     spread = pause * (0.75 + jitter / 2)
     return max(spread, timedelta(seconds=retry_after or 0))
 

@@ -49,7 +49,7 @@ def _move_runs(link: Link) -> int:
 def _publish_work(link: Link) -> int:
     published = 0
     for lane, waiting, leased in fetch(link, queries.WAITING):
-        count = wanted_messages(waiting=waiting, leased=leased, slots=getattr(settings, "WORKERS", 2))
+        count = wanted_messages(waiting=waiting, leased=leased, slots=settings.WORKERS)
         for _ in range(count):
             enqueue("outreach.work", lane, lane=Lane(lane))
         published += count

@@ -1,4 +1,4 @@
-"""A small world for the ledger's tests: an organisation, people, a campaign's frozen plan, a peer that keeps what it got."""
+"""A small world for the ledger's tests: an organisation, people, a frozen plan, and a peer that keeps what it got."""
 
 from __future__ import annotations
 

@@ -1,0 +1,42 @@
+"""`outreach ledger`: what became of everybody, by state; `--check` proves it against the rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from outreach.campaigns.models import Campaign
+from outreach.core.errors import NotFound
+from outreach.core.vocabulary import DeliveryState
+from outreach.delivery.check import LedgerCheck, check_ledger
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("campaign", nargs="?", metavar="CAMPAIGN", help="its id; all campaigns where it is left out")
+    parser.add_argument("--check", action="store_true", help="exit 0 only if the ledger adds up")
+    parser.add_argument("--json", action="store_true")
+
+
+def handle(args: argparse.Namespace) -> int:
+    found = check_ledger(_campaign(args.campaign) if args.campaign else None)
+    print(json.dumps(found.as_json()) if args.json else _in_words(found))
+    return 1 if args.check and not found.adds_up else 0
+
+
+def _campaign(text: str) -> Campaign:
+    found = Campaign.objects.filter(pk=int(text)).first() if text.isdecimal() else None
+    if found is None:
+        raise NotFound(f"There is no campaign {text!r}.")
+    return found
+
+
+def _in_words(found: LedgerCheck) -> str:
+    lines = [f"{'audience':12} {found.audience:>12,}"]
+    for state in DeliveryState.values:
+        if found.primary[state] or found.fallback[state]:
+            instead = f"  and {found.fallback[state]:,} in place of another channel" if found.fallback[state] else ""
+            lines.append(f"{state:12} {found.primary[state]:>12,}{instead}")
+    lines.append(f"{'in hand':12} {found.in_hand:>12,}")
+    lines += [f"PROBLEM in run {problem.run}: {problem.code}: {problem.message}" for problem in found.problems]
+    lines.append("The ledger adds up." if found.adds_up else "The ledger does NOT add up.")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""Celery tasks: an id or nothing in, one verb each. A message may be lost, doubled or late: done twice, no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+from celery import shared_task
+
+from outreach.campaigns import planning
+from outreach.core.queue import enqueue, is_stopping
+from outreach.core.vocabulary import Lane
+from outreach.delivery import alive as liveness
+from outreach.delivery import engine, fanout, partitions
+from outreach.delivery import sweep as sweeping
+from outreach.delivery.door import real_door
+from outreach.feeds import sources
+
+#: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
+SHIFT: Final = 20.0
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def task(name: str) -> Callable[[F], F]:
+    """Register a verb under the name that `core.queue.enqueue` and the beat table use."""
+    return cast(Callable[[F], F], shared_task(name=name))
+
+
+@task("outreach.fan_out")
+def fan_out(run_id: int) -> bool:
+    """Write the rows of a run."""
+    return fanout.fan_out(run_id)
+
+
+@task("outreach.work")
+def work(lane: str = Lane.CAMPAIGNS.value) -> int:
+    """Serve batches of a lane for a while; call the next worker where more may wait."""
+    served = engine.work(lane, door=real_door(), seconds=SHIFT)
+    if served and not is_stopping():
+        enqueue("outreach.work", lane, lane=lane)
+    return served
+
+
+@task("outreach.sweep")
+def sweep() -> dict[str, int]:
+    """Find what nobody picked up."""
+    return sweeping.sweep()
+
+
+@task("outreach.plan_due")
+def plan_due() -> int:
+    """Make the runs whose time has come."""
+    return planning.plan_due()
+
+
+@task("outreach.alive")
+def alive() -> list[int]:
+    """Say that we are here; hold what a restored copy would send again."""
+    return liveness.alive()
+
+
+@task("outreach.upkeep")
+def upkeep() -> Any:
+    """Make the partitions that are needed soon."""
+    return partitions.keep_partitions()
+
+
+@task("outreach.poll_sources")
+def poll_sources() -> int:
+    """Read the outside feeds that are due."""
+    return sources.poll_sources()
