@@ -17,7 +17,7 @@ from outreach.core import alerts, audit, clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.models import Account
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import CampaignState, RunKind
+from outreach.core.vocabulary import CampaignState, RunKind, Tracking
 
 
 class NoAccount(LookupError):
@@ -88,9 +88,10 @@ def create_run(
     there = None if is_test else campaign.runs.filter(kind=kind, occurrence=occurrence).first()
     if there is not None:
         return there
-    frozen = freeze(campaign)
+    tested = list(dict.fromkeys(recipient["channel"] for recipient in recipients or []))
+    frozen = freeze(campaign, channels=tested if is_test else None)
     if is_test:
-        frozen = {**frozen, "recipients": recipients or [], "holdout": 0.0, "tracking": "none"}
+        frozen |= {"recipients": recipients or [], "holdout": 0.0, "tracking": Tracking.NONE.value}
     run = Run.objects.create(
         organisation=campaign.organisation,
         campaign=campaign,
@@ -109,25 +110,30 @@ def create_run(
         next_state(campaign.state, Verb.START)
         campaign.state = CampaignState(run.state)
         campaign.save(update_fields=["state"])
+    if run.state == CampaignState.HELD:
+        alerts.raise_alert("run_held", run, organisation=run.organisation, name=campaign.name, **run.trouble)
     audit.record(actor, "campaign.tested" if is_test else "campaign.started", campaign, run=run.pk)
     enqueue("outreach.fan_out", run.pk)
     return run
 
 
-def freeze(campaign: Campaign) -> dict[str, Any]:
+def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: bool = True) -> dict[str, Any]:
     """Everything that sending needs, as plain JSON: what is changed later does not change this run.
+
+    `channels` limits it to some of the campaign's. For a preview (`is_whole` False) accounts may be missing.
 
     Raises:
         NoAccount: a channel has no account.
     """
-    contents = list(campaign.contents.filter(channel__in=campaign.channels).select_related("account"))
-    accounts = resolve_accounts(campaign.organisation, campaign.channels)
+    channels = campaign.channels if channels is None else channels
+    contents = list(campaign.contents.filter(channel__in=channels).select_related("account"))
     chosen = {content.channel: content.account for content in contents if content.account}
-    missing = [channel for channel in campaign.channels if channel not in accounts and channel not in chosen]
-    if missing:
+    by_channel = {**chosen, **resolve_accounts(campaign.organisation, channels)}
+    missing = [channel for channel in channels if channel not in by_channel]
+    if missing and is_whole:
         raise NoAccount(missing)
-    by_channel = {channel: accounts.get(channel) or chosen[channel] for channel in campaign.channels}
-    used = {account.pk: account for account in (*by_channel.values(), *chosen.values())}
+    named = [content.account for content in contents if content.account]
+    used = {account.pk: account for account in (*by_channel.values(), *named)}
     topics = list(campaign.topics.all())
     excluded = list(campaign.excluded_topics.all())
     organisation = campaign.organisation
@@ -145,7 +151,7 @@ def freeze(campaign: Campaign) -> dict[str, Any]:
         "excluded_topics": [topic.pk for topic in excluded],
         "kinds": campaign.kinds,
         "mode": campaign.channel_mode,
-        "channels": campaign.channels,
+        "channels": channels,
         "accounts": {channel: account.pk for channel, account in by_channel.items()},
         "senders": {str(account.pk): sender_facts(account) for account in used.values()},
         "contents": [_content(content, by_channel) for content in contents],
@@ -183,7 +189,7 @@ def _content(content: Content, by_channel: dict[str, Account]) -> dict[str, Any]
         "format": content.format,
         "subject": content.subject,
         "body": content.body,
-        "account": content.account_id or by_channel[content.channel].pk,
+        "account": content.account_id or (by_channel[content.channel].pk if content.channel in by_channel else None),
     }
 
 

@@ -92,7 +92,10 @@ class CompiledContent:
     links: tuple[CompiledLink, ...] = ()
     #: How many of the links are fixed: the template calls them `_l0`, `_l1` ...
     fixed: int = 0
+    #: Attributes of the person that it prints without a `default`.
     attributes: frozenset[str] = frozenset()
+    #: Variables that it reads.
+    roots: frozenset[str] = frozenset()
     #: Organisation, campaign, service and services, as the template sees them.
     shared: Mapping[str, Any] = field(default_factory=dict)
 
@@ -133,15 +136,18 @@ def compile_content(source: ContentSource) -> CompiledContent:
     body = check_template(source.body, is_public=is_public)
     subject = check_template(source.subject, is_public=is_public)
     problems = [*_from_report(subject, "subject"), *_from_report(body, "body"), *_emptiness(source)]
-    attributes = frozenset(body.attributes | subject.attributes)
+    read: dict[str, Any] = {
+        "attributes": frozenset(body.attributes | subject.attributes),
+        "roots": frozenset(body.roots | subject.roots),
+    }
     if any(problem.severity == "error" and problem.code in _UNSOUND for problem in problems):
-        return CompiledContent(source=source, problems=tuple(problems), attributes=attributes)
+        return CompiledContent(source=source, problems=tuple(problems), **read)
     work = _Work(source)
     try:
         html, text = work.rich() if source.channel in RICH else ("", work.plain())
     except markup.BrokenMjml as err:
         broken = _problem("broken_template", _("The MJML cannot be read: %(reason)s") % {"reason": err})
-        return CompiledContent(source=source, problems=(*problems, broken), attributes=attributes)
+        return CompiledContent(source=source, problems=(*problems, broken), **read)
     services = work.services()
     links = [*work.links, *([CompiledLink(url=s["url"], label=s["name"]) for s in services] if work.is_dynamic else [])]
     return CompiledContent(
@@ -152,7 +158,7 @@ def compile_content(source: ContentSource) -> CompiledContent:
         text=TEXT.from_string(text),
         links=tuple(links),
         fixed=len(work.links),
-        attributes=attributes,
+        **read,
         shared={
             "organisation": {"name": source.organisation},
             "campaign": {"name": source.campaign},

@@ -1,0 +1,354 @@
+"""May it go? Exact numbers from the audience's own SQL, and each problem at its field, in plain words, with a remedy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
+
+from channels.base import Capabilities
+from outreach.audience.models import Subscriber, Subscription
+from outreach.audience.selection import AudienceCount, count_audience
+from outreach.campaigns.models import Campaign
+from outreach.campaigns.planning import freeze
+from outreach.core import clock
+from outreach.core.models import Account
+from outreach.core.vocabulary import (
+    PERSONAL_CHANNELS,
+    PUBLIC_CHANNELS,
+    AccountState,
+    Channel,
+    Language,
+    SubscriptionState,
+)
+from outreach.delivery.adapters import capabilities, missing_settings
+from outreach.delivery.compile import CompiledContent
+from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
+from outreach.delivery.segments import measure_post, measure_sms
+
+#: More segments than this and networks drop or garble an SMS.
+MOST_SEGMENTS: Final = 10
+#: A held-out group smaller than this shows nothing.
+LEAST_HELD_OUT: Final = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewProblem:
+    """One thing to mend or to know before the campaign goes."""
+
+    #: `aim`, `audience`, `message`, `senders`, `when` or `holdout`.
+    section: str
+    code: str
+    #: `error` stops the campaign, `warning` does not.
+    severity: str
+    #: Path of the field, as in the campaign's JSON (`contents/0/body`).
+    field: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What would happen if the campaign went now."""
+
+    #: Channel -> messages, posts and entries.
+    recipients: Mapping[str, int] = field(default_factory=dict)
+    #: People who get at least one message.
+    people: int = 0
+    #: Everybody in the audience.
+    audience: int = 0
+    #: Reason -> messages that are not sent.
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    held_out: int = 0
+    problems: tuple[ReviewProblem, ...] = ()
+    #: Whether no problem is an error.
+    may_go: bool = True
+
+
+def review(campaign: Campaign) -> Review:
+    """Look at a campaign as it is now; changes nothing, asks no provider."""
+    return _Reviewer(campaign).review()
+
+
+def review_content(campaign: Campaign, *, channel: str, language: str, variant: str = "") -> list[ReviewProblem]:
+    """What is wrong with one content, for the editor; counts nobody."""
+    reviewer = _Reviewer(campaign)
+    wanted = reviewer.paths.get((channel, language, variant))
+    found = (*reviewer.check_contents(), *reviewer.check_lengths())
+    return [problem for problem in found if wanted is not None and f"{problem.field}/".startswith(f"{wanted}/")]
+
+
+class _Reviewer:
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.frozen = freeze(campaign, is_whole=False)
+        self.contents = list(campaign.contents.select_related("account"))
+        #: (channel, language, variant) -> its path in the campaign's JSON.
+        self.paths = {(c.channel, c.language, c.variant): f"contents/{n}" for n, c in enumerate(self.contents)}
+        self.personal = [channel for channel in campaign.channels if channel in PERSONAL_CHANNELS]
+        self.run: CompiledRun = compile_run(self.frozen, run_id=0, base_url=settings.BASE_URL)
+
+    def review(self) -> Review:
+        checks: tuple[Callable[[], Iterator[ReviewProblem]], ...] = (
+            self.check_audience,
+            self.check_channels,
+            self.check_languages,
+            self.check_contents,
+            self.check_services,
+            self.check_lengths,
+            self.check_attributes,
+            self.check_senders,
+            self.check_times,
+            self.check_holdout,
+        )
+        problems = tuple(problem for check in checks for problem in check())
+        posts = Counter(c.channel for c in self.contents if c.channel in PUBLIC_CHANNELS)
+        public = {channel: posts[channel] for channel in self.campaign.channels if posts[channel]}
+        return Review(
+            recipients={**self.count.recipients, **public},
+            people=self.count.people,
+            audience=self.count.audience,
+            skipped=dict(self.count.skipped),
+            held_out=self.count.held_out,
+            problems=problems,
+            may_go=not any(problem.severity == "error" for problem in problems),
+        )
+
+    @cached_property
+    def count(self) -> AudienceCount:
+        if not self.personal or not self.frozen["topics"]:
+            return AudienceCount()
+        return count_audience(self.frozen, ancestors=self.campaign.organisation.ancestor_ids())
+
+    @cached_property
+    def compiled(self) -> list[tuple[str, CompiledContent]]:
+        """Each used content with its path."""
+        return [
+            (self.paths[content.source.channel, content.source.language, content.source.variant], content)
+            for content in self.run.contents()
+        ]
+
+    def check_audience(self) -> Iterator[ReviewProblem]:
+        if not self.personal:
+            return
+        if not self.frozen["topics"]:
+            yield _error(
+                "audience",
+                "no_topics",
+                "audience/topics",
+                _("The campaign has no audience."),
+                _("Choose at least one topic."),
+            )
+        elif not self.count.people and all(channel in self.frozen["accounts"] for channel in self.personal):
+            yield _error(
+                "audience",
+                "unreachable",
+                "audience/topics",
+                _("Nobody of the audience can be reached by the channels of the campaign."),
+                _("Choose other topics or channels, or import people."),
+            )
+
+    def check_channels(self) -> Iterator[ReviewProblem]:
+        written = {content.channel for content in self.contents}
+        if not self.campaign.channels:
+            remedy = _("Write a message for at least one channel.")
+            yield _error("message", "no_channels", "channels/order", _("The campaign has no channel."), remedy)
+        for position, channel in enumerate(self.campaign.channels):
+            if channel not in written:
+                message = _("There is no message for the channel %(channel)s.") % {"channel": Channel(channel).label}
+                remedy = _("Write it, or take the channel out.")
+                yield _error("message", "no_content", f"channels/order/{position}", message, remedy)
+        for content in self.contents:
+            if content.channel not in self.campaign.channels:
+                path = self.paths[content.channel, content.language, content.variant]
+                message = _("This message is not used: its channel is not among those of the campaign.")
+                yield _warning("message", "unused_content", path, message, _("Add the channel, or delete the message."))
+
+    def check_languages(self) -> Iterator[ReviewProblem]:
+        """People whose language has no text get the fallback language; where that is missing too, they get nothing."""
+        fallback = self.frozen["fallback_language"]
+        for channel in self.personal:
+            written = {content.language for content in self.contents if content.channel == channel}
+            if not written:
+                continue
+            for language, count in sorted(self._speakers(channel).items()):
+                if language not in written:
+                    yield self._missing_language(channel, language, count, has_fallback=fallback in written)
+
+    def _missing_language(self, channel: str, language: str, count: int, *, has_fallback: bool) -> ReviewProblem:
+        facts = {
+            "count": count,
+            "language": Language(language).label,
+            "channel": Channel(channel).label,
+            "fallback": Language(self.frozen["fallback_language"]).label,
+        }
+        if has_fallback:
+            message = _(
+                "%(channel)s has no text in %(language)s. People who read it: %(count)s. "
+                "They get the text in %(fallback)s."
+            )
+            return _warning("message", "missing_language", "contents", message % facts, _("Write it in this language."))
+        message = _("%(channel)s has no text in %(language)s. People who read it and get nothing: %(count)s.")
+        return _error("message", "missing_language", "contents", message % facts, _("Write it in this language."))
+
+    def check_contents(self) -> Iterator[ReviewProblem]:
+        for path, content in self.compiled:
+            for problem in content.problems:
+                yield ReviewProblem(
+                    section="message",
+                    code=problem.code,
+                    severity=problem.severity,
+                    field=f"{path}/{problem.field}",
+                    message=str(problem.message),
+                    remedy=str(problem.remedy),
+                )
+
+    def check_services(self) -> Iterator[ReviewProblem]:
+        if self.frozen["services"]:
+            return
+        for path, content in self.compiled:
+            if content.roots & {"service", "services"}:
+                yield _error(
+                    "aim",
+                    "no_service",
+                    "services",
+                    _("The message in %(language)s names a service, but the campaign promotes none.")
+                    % {"language": Language(content.source.language).label},
+                    _("Choose the service, or take it out of the text (%(path)s).") % {"path": path},
+                )
+
+    def check_lengths(self) -> Iterator[ReviewProblem]:
+        for path, content in self.compiled:
+            source = content.source
+            if not content.is_sound or source.channel not in {Channel.SMS, Channel.SOCIAL}:
+                continue
+            text = self._sample_text(source.channel, source.language, source.variant)
+            if text is not None:
+                yield from self._judge_length(f"{path}/body", source.channel, text)
+
+    def _judge_length(self, path: str, channel: str, text: str) -> Iterator[ReviewProblem]:
+        if channel == Channel.SMS:
+            size = measure_sms(text)
+            if size.segments > MOST_SEGMENTS:
+                message = _("The SMS has %(segments)s parts; networks take at most %(most)s.")
+                facts = {"segments": size.segments, "most": MOST_SEGMENTS}
+                yield _error("message", "too_long", path, message % facts, _("Shorten it."))
+            elif size.segments > 1:
+                message = _("The SMS has %(length)s characters and is charged as %(segments)s messages.")
+                facts = {"length": size.length, "segments": size.segments}
+                yield _warning("message", "many_segments", path, message % facts, _("Shorten it."))
+            return
+        longest = self._limits(channel).max_length if channel in self.frozen["accounts"] else 0
+        length = measure_post(text)
+        if longest and length > longest:
+            message = _("The post has %(length)s characters; %(longest)s are allowed.")
+            facts = {"length": length, "longest": longest}
+            yield _error("message", "too_long", path, message % facts, _("Shorten it."))
+
+    def _limits(self, channel: str) -> Capabilities:
+        return capabilities(self.frozen["senders"][str(self.frozen["accounts"][channel])]["adapter"])
+
+    def _sample_text(self, channel: str, language: str, variant: str) -> str | None:
+        person = None if channel in PUBLIC_CHANNELS else self._sample(language)
+        recipient = Recipient(delivery=0, channel=channel, language=language, variant=variant, subscriber=person)
+        try:
+            return self.run.render(recipient).text
+        except RenderingFailed:
+            return None
+
+    def check_attributes(self) -> Iterator[ReviewProblem]:
+        """How many people lack what the text prints about them."""
+        if not self.personal or not self.frozen["topics"]:
+            return
+        printed = {name: path for path, content in reversed(self.compiled) for name in content.attributes}
+        for name, path in sorted(printed.items()):
+            lacking = self._people().exclude(attributes__has_key=name).count()
+            if lacking:
+                message = _("People who have no “%(name)s”, so that it stays empty in their message: %(count)s.")
+                remedy = _("Write what they should read instead: {{ subscriber.attributes.%(name)s|default('…') }}.")
+                facts = {"name": name, "count": lacking}
+                yield _warning("message", "missing_attribute", f"{path}/body", message % facts, remedy % facts)
+
+    def check_senders(self) -> Iterator[ReviewProblem]:
+        accounts = Account.objects.in_bulk([int(id_) for id_ in self.frozen["senders"]])
+        for position, channel in enumerate(self.campaign.channels):
+            if channel not in self.frozen["accounts"]:
+                message = _("There is no account to send %(channel)s through.") % {"channel": Channel(channel).label}
+                yield _error("senders", "no_account", f"channels/order/{position}", message, _("Add an account."))
+        for account in accounts.values():
+            yield from _judge_account(account)
+
+    def check_times(self) -> Iterator[ReviewProblem]:
+        at, not_after = self.campaign.starts_at, self.campaign.not_after
+        if at is not None and at <= clock.now():
+            message = _("The time of the campaign has passed.")
+            yield _error("when", "past", "schedule/at", message, _("Choose a later time, or start it now."))
+        if not_after is not None and not_after <= (at or clock.now()):
+            message = _("The campaign would be over before it begins.")
+            yield _error("when", "over", "schedule/not_after", message, _("Choose a later “not after”."))
+
+    def check_holdout(self) -> Iterator[ReviewProblem]:
+        if self.campaign.holdout and self.count.held_out < LEAST_HELD_OUT:
+            message = _("Only %(count)s people would be held out: too few to see a difference.")
+            remedy = _("Hold out more people, or nobody.")
+            facts = {"count": self.count.held_out}
+            yield _warning("holdout", "too_few", "experiment/holdout", message % facts, remedy)
+
+    def _people(self) -> QuerySet[Subscriber]:
+        subscribed = Subscription.objects.filter(
+            topic__in=self.frozen["topics"], state=SubscriptionState.SUBSCRIBED, channel__in=self.personal
+        )
+        people = Subscriber.objects.filter(pk__in=subscribed.values("subscriber"), erased_at=None)
+        return people.filter(kind__in=self.campaign.kinds) if self.campaign.kinds else people
+
+    def _speakers(self, channel: str) -> dict[str, int]:
+        if not self.frozen["topics"]:
+            return {}
+        reached = Subscription.objects.filter(
+            topic__in=self.frozen["topics"], state=SubscriptionState.SUBSCRIBED, channel=channel
+        )
+        people = self._people().filter(pk__in=reached.values("subscriber"))
+        return dict(people.order_by().values_list("language").annotate(Count("pk")))
+
+    def _sample(self, language: str) -> dict[str, Any]:
+        person = self._people().filter(language=language).order_by("pk").first() if self.frozen["topics"] else None
+        if person is None:
+            return {"name": "", "kind": "", "language": language, "attributes": {}}
+        return person_facts(person)
+
+
+def person_facts(person: Subscriber) -> dict[str, Any]:
+    """What a template may see of a person."""
+    return {
+        "id": person.pk,
+        "name": person.name,
+        "kind": person.kind,
+        "language": person.language,
+        "attributes": person.attributes,
+    }
+
+
+def _judge_account(account: Account) -> Iterator[ReviewProblem]:
+    name = {"name": account.name}
+    if account.state == AccountState.PAUSED:
+        message = _("The account “%(name)s” is paused: %(trouble)s") % {**name, "trouble": account.trouble}
+        yield _error("senders", "account_paused", f"accounts/{account.pk}", message, _("Mend it, then resume it."))
+    missing = missing_settings(account)
+    if missing:
+        labels = ", ".join(problem.field for problem in missing)
+        message = _("The account “%(name)s” is not complete: %(missing)s.") % {**name, "missing": labels}
+        yield _error("senders", "no_credentials", f"accounts/{account.pk}", message, _("Fill in what is missing."))
+
+
+def _error(section: str, code: str, path: str, message: str, remedy: str) -> ReviewProblem:
+    return ReviewProblem(section=section, code=code, severity="error", field=path, message=message, remedy=remedy)
+
+
+def _warning(section: str, code: str, path: str, message: str, remedy: str) -> ReviewProblem:
+    return ReviewProblem(section=section, code=code, severity="warning", field=path, message=message, remedy=remedy)
