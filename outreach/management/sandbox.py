@@ -22,6 +22,7 @@ def handle(args: argparse.Namespace) -> int:
         phone_port=args.phone_port,
         social_port=args.social_port,
         sendgrid_port=args.sendgrid_port,
+        imap_port=args.imap_port,
         base_url=settings.BASE_URL,
     )
     return 0

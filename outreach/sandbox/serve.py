@@ -7,6 +7,7 @@ import threading
 from contextlib import ExitStack
 from types import FrameType
 
+from outreach.sandbox.imap import ImapPeer
 from outreach.sandbox.mailbox import Mailbox
 from outreach.sandbox.phone import PhonePeer
 from outreach.sandbox.sendgrid_peer import SendGridPeer
@@ -21,12 +22,14 @@ def serve(
     phone_port: int,
     social_port: int,
     sendgrid_port: int,
+    imap_port: int | None = None,
     stop: threading.Event | None = None,
     base_url: str = "",
 ) -> None:
     """Serve on these ports of 127.0.0.1 until `stop` is set, or SIGTERM or SIGINT comes where there is none.
 
-    `base_url` is the product's own address, which the phone's status call-backs may go to beside loopback.
+    Without an `imap_port` nobody can read the mailbox over IMAP. `base_url` is the product's own address, which the
+    phone's status call-backs may go to beside loopback.
 
     Raises:
         OSError: a port is taken.
@@ -35,6 +38,8 @@ def serve(
     with ExitStack() as running:
         store = running.enter_context(MessageStore(database_url))
         running.enter_context(Mailbox(smtp_port, store))
+        if imap_port is not None:
+            running.enter_context(ImapPeer(imap_port, store))
         running.enter_context(PhonePeer(phone_port, store, base_url=base_url))
         running.enter_context(SocialPeer(social_port, store))
         running.enter_context(SendGridPeer(sendgrid_port, store))

@@ -32,9 +32,15 @@ def wait_until_open(port: int) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_peers_serve_until_they_are_stopped(sandbox_database: str, kept: Callable[[], list[Kept]]) -> None:
-    smtp, phone, social, sendgrid = ports = pick_ports(4)
+    smtp, *_ = ports = pick_ports(5)
     stop = threading.Event()
-    settings = {"smtp_port": smtp, "phone_port": phone, "social_port": social, "sendgrid_port": sendgrid}
+    settings = {
+        "smtp_port": smtp,
+        "imap_port": imap,
+        "phone_port": phone,
+        "social_port": social,
+        "sendgrid_port": sendgrid,
+    }
     thread = threading.Thread(target=serve, kwargs={"database_url": sandbox_database, "stop": stop, **settings})
     thread.start()
     try:
@@ -42,7 +48,7 @@ def test_peers_serve_until_they_are_stopped(sandbox_database: str, kept: Callabl
             wait_until_open(port)
         with smtplib.SMTP("127.0.0.1", smtp, timeout=5) as client:
             client.sendmail("a@example.org", ["b@example.org"], b"Subject: One\r\n\r\nText\r\n")
-        found = [requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code for port in ports[1:]]
+        found = [requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code for port in ports[2:]]
     finally:
         stop.set()
         thread.join(timeout=15)
