@@ -57,6 +57,7 @@ def make_app(url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         task_queues=[Queue(lane, routing_key=lane, queue_arguments=quorum) for lane in LANES],
         task_default_queue=UPKEEP,
+        task_default_exchange="outreach",
         task_create_missing_queues=False,
         task_acks_late=True,
         task_reject_on_worker_lost=True,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import warnings
 
+from celery.exceptions import SecurityWarning
 from django.conf import settings
 from django.db import connections
 
@@ -19,10 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     connections.close_all()  # a connection must not be shared with the processes to be forked
+    # It warns of root for the sake of pickle, which we do not accept.
+    warnings.simplefilter("ignore", SecurityWarning)
     # By name: nothing may import the entry point, which loads every task.
     app = importlib.import_module("worker").app
     app.worker_main(
         [
+            "--quiet",
             "worker",
             f"--queues={args.queues}",
             f"--concurrency={args.concurrency}",
