@@ -43,7 +43,8 @@ BROKER_URL = env.str("BROKER_URL", default="")
 SANDBOX = env.bool("OUTREACH_SANDBOX", default=False)
 #: The first of the peers' ports on loopback; the demonstration's accounts point there.
 SANDBOX_PORT = env.int("OUTREACH_SANDBOX_PORT", default=PORT + 1)
-SANDBOX_PORTS = {name: SANDBOX_PORT + step for step, name in enumerate(("smtp", "phone", "social", "sendgrid", "imap"))}
+_PEERS = ("smtp", "phone", "social", "sendgrid", "imap")
+SANDBOX_PORTS = {name: SANDBOX_PORT + step for step, name in enumerate(_PEERS)}
 
 
 def _kept_secret_key() -> str:

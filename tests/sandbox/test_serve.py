@@ -34,13 +34,8 @@ def wait_until_open(port: int) -> None:
 def test_peers_serve_until_they_are_stopped(sandbox_database: str, kept: Callable[[], list[Kept]]) -> None:
     smtp, *_ = ports = pick_ports(5)
     stop = threading.Event()
-    settings = {
-        "smtp_port": smtp,
-        "imap_port": imap,
-        "phone_port": phone,
-        "social_port": social,
-        "sendgrid_port": sendgrid,
-    }
+    names = ("smtp_port", "imap_port", "phone_port", "social_port", "sendgrid_port")
+    settings = dict(zip(names, ports, strict=True))
     thread = threading.Thread(target=serve, kwargs={"database_url": sandbox_database, "stop": stop, **settings})
     thread.start()
     try:
