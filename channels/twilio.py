@@ -129,7 +129,7 @@ class Twilio:
 
     def parse_events(self, hook: Hook, account: Account) -> list[ProviderEvent]:
         form = _verified_form(hook, str(account.settings.get("auth_token") or ""))
-        return [_read_inbound(form) if hook.kind == "inbound" else _read_status(form, hook)]
+        return [_read_inbound(form) if hook.kind == "inbound" else _read_status(form)]
 
     def check(self, account: Account) -> list[Problem]:
         problems = find_missing(account, self.account_fields) + _find_missing_sender(account)
@@ -231,13 +231,12 @@ def _verified_form(hook: Hook, token: str) -> dict[str, str]:
     return form
 
 
-def _read_status(form: Mapping[str, str], hook: Hook) -> ProviderEvent:
+def _read_status(form: Mapping[str, str]) -> ProviderEvent:
     sid, status = _sid(form), form.get("MessageStatus") or form.get("SmsStatus", "")
     hard, reason = _LATER_FAILURES.get(form.get("ErrorCode", ""), (None, ""))
     return ProviderEvent(
         word=_WORDS.get(status, EventWord.UNKNOWN),
         event_id=f"{sid}:{status}",
-        message=hook.query.get("delivery", ""),
         provider_id=sid,
         hard=hard,
         reason=reason,

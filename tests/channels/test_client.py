@@ -131,6 +131,15 @@ def test_name_is_looked_up_once_and_the_checked_address_is_used(
     assert {request.headers["host"] for request in peer.requests} == {f"provider.invalid:{port}"}
 
 
+def test_resolver_that_is_silent_is_temporary_for_the_whole_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(host: str, port: int, allow_private: object) -> list[str]:
+        raise TemporaryFailure("The name could not be looked up just now.")
+
+    monkeypatch.setattr(client, "check_host", check)
+    with open_session() as session, pytest.raises(AccountWideFailure, match="looked up"):
+        session.post("https://provider.invalid/send", data=b"x")
+
+
 def test_next_address_is_tried_only_when_nothing_left(peer: ScriptedPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "check_host", lambda *_: ["127.0.0.2", "127.0.0.1"])
     with open_session() as session:
