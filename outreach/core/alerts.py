@@ -10,7 +10,7 @@ from outreach.core import clock
 from outreach.core.models import Alert, Organisation
 
 
-def raise_alert(code: str, subject: Model, *, organisation: Organisation, **facts: Any) -> None:
+def raise_alert(code: str, subject: Model, /, *, organisation: Organisation, **facts: Any) -> None:
     """Open an alert about `subject`, or refresh the facts of the one that is open."""
     Alert.objects.update_or_create(
         code=code,

@@ -1,4 +1,4 @@
-"""May it go? Exact numbers from the audience's own SQL, and each problem at its field, in plain words, with a remedy."""
+"""May it go? Exact numbers from the audience's own SQL, and each problem at its field, in plain words, with remedy."""
 
 from __future__ import annotations
 
