@@ -30,8 +30,8 @@ from channels.exchange import HttpSession, find_missing, probe, refusal, secrets
 _API: Final = "https://api.x.com"
 #: The host that tweepy addresses; it is the API's old name.
 _TWEEPY_HOST: Final = "https://api.twitter.com"
-#: Pages of a hundred mentions read in one poll; what is older is read by the next one.
-_MOST_PAGES: Final = 5
+#: Pages of a hundred: X gives the latest 800 mentions and none before them.
+_MOST_PAGES: Final = 8
 
 #: Refusals that X gives with 403 though the account is sound, told by its words (X API v2 gives them no code).
 _REFUSED_TEXTS: Final[Mapping[str, tuple[type[ChannelError], str]]] = {
@@ -125,7 +125,7 @@ class XSession(HttpSession):
             tweet_fields=["author_id", "created_at", "conversation_id", "referenced_tweets"],
             user_fields=["username"],
         )
-        events = [event for page in pages for event in _read_page(page)]
+        events = [event for page in pages for event in _read_page(page, own_id=self._user_id)]
         return sorted(events, key=lambda event: int(event.provider_id))
 
 
@@ -168,9 +168,11 @@ def _first_error(body: Mapping[str, Any]) -> str:
     return str(first.get("message") or "") if isinstance(first, dict) else ""
 
 
-def _read_page(page: Any) -> list[ProviderEvent]:
+def _read_page(page: Any, *, own_id: str) -> list[ProviderEvent]:
+    """The page's mentions, without those that the account wrote itself, as when it goes on with a thread."""
     names = {str(user.id): str(user.username) for user in (page.includes or {}).get("users", [])}
-    return [_read_mention(tweet.data, names) for tweet in page.data or []]
+    posts = [tweet.data for tweet in page.data or []]
+    return [_read_mention(post, names) for post in posts if str(post.get("author_id")) != own_id]
 
 
 def _read_mention(post: Mapping[str, Any], names: Mapping[str, str]) -> ProviderEvent:

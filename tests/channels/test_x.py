@@ -49,15 +49,21 @@ PAGE = Http(
         "meta": {"result_count": 1, "next_token": "more"},
     },
 )
+OWN = {"id": "25", "text": "Продължение @egov", "author_id": "1001", "edit_history_tweet_ids": ["25"]}
 MENTION = {"id": "20", "text": "Здравей @egov", "edit_history_tweet_ids": ["20"]}
-LAST_PAGE = Http(200, {"data": [MENTION], "meta": {"result_count": 1}})
+LAST_PAGE = Http(200, {"data": [OWN, MENTION], "meta": {"result_count": 2}})
 
 
-def test_replies_are_read_oldest_first_over_all_pages() -> None:
+def test_replies_are_read_oldest_first_over_all_pages(contracts: Path) -> None:
     with x_peer() as peer:
         peer.answer(ME, PAGE, LAST_PAGE)
         events = X().fetch_replies(peer.account, "15")
         asked = [urlsplit(request.path) for request in peer.requests]
+        faults = [
+            find_request_faults(contracts, "x", method="GET", path=request.path, body=b"", headers={})
+            for request in peer.requests
+        ]
+    assert faults == [[], [], []]
     assert events == [
         ProviderEvent(
             word=EventWord.REPLIED,
