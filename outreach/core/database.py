@@ -27,6 +27,8 @@ START_TIMEOUT = 120.0
 #: A fast stop writes a checkpoint; after this it is an immediate one, which the next start repairs.
 STOP_TIMEOUT = 8.0
 POLL = 0.05
+#: Servers that we started and others still use; kept, since a forgotten child of a living process stays a zombie.
+_left_running: list[subprocess.Popen[bytes] | None] = []
 
 
 def embedded_url(data: Path, *, name: str = NAME) -> str:
@@ -140,7 +142,7 @@ class EmbeddedDatabase:
         try:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # others still use it: the last of them stops it
+            _left_running.append(self._child)  # others still use it: the last of them stops it
         else:
             self._stop()
         finally:
