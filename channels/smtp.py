@@ -1,0 +1,152 @@
+"""E-mail by SMTP: the adapter's head and its check.
+
+The sending stands in `smtp_session`, what a reply means in `smtp_replies`, the handshake in `smtp_wire`, the order of
+commands in `smtp_conversation`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import ClassVar
+
+from channels import smtp_wire
+from channels.base import (
+    Account,
+    Capabilities,
+    ChannelError,
+    Field,
+    ForgedHook,
+    Hook,
+    Problem,
+    ProviderEvent,
+    TemporaryFailure,
+    UnsupportedContent,
+)
+from channels.mailboxes import address_of, envelope_form
+from channels.smtp_session import SmtpSession
+from channels.smtp_wire import Server, connect
+
+
+class Smtp:
+    """Hands e-mails to a mail server."""
+
+    name: ClassVar[str] = "smtp"
+    kind: ClassVar[str] = "email"
+    label: ClassVar[str] = "E-mail (SMTP)"
+    can: ClassVar[Capabilities] = Capabilities(
+        window=200, unknown_policy="resend", subject=True, html=True, timeout=smtp_wire.REPLY_SECONDS
+    )
+    account_fields: ClassVar[tuple[Field, ...]] = (
+        Field(name="host", label="Server", help="The name of the mail server, such as mail.example.org."),
+        Field(name="port", label="Port", kind="number", default="587", help="Usually 587, with TLS 465."),
+        Field(
+            name="security",
+            label="Encryption",
+            kind="choice",
+            choices=("starttls", "tls", "none"),
+            default="starttls",
+            help="STARTTLS on port 587, TLS on port 465; none only within one's own network.",
+        ),
+        Field(name="username", label="User name", required=False, help="Empty where the server asks for none."),
+        Field(name="password", label="Password", required=False, secret=True),
+        Field(name="sender", label="Sender", help="Whom the e-mails come from, such as News <news@example.org>."),
+        Field(
+            name="connections",
+            label="Connections",
+            kind="number",
+            required=False,
+            default="4",
+            help="How many connections one worker keeps open to the server.",
+        ),
+        Field(
+            name="verify",
+            label="Verify the certificate",
+            kind="choice",
+            choices=("yes", "no"),
+            required=False,
+            default="yes",
+            help="Only a server with a certificate of its own making needs no.",
+        ),
+    )
+
+    def open(self, account: Account) -> SmtpSession:
+        return SmtpSession(account)
+
+    def parse_events(self, hook: Hook, account: Account) -> list[ProviderEvent]:
+        raise ForgedHook(
+            f"A mail server reports by e-mail; a call of {hook.kind!r} for {account.name!r} is not genuine."
+        )
+
+    def check(self, account: Account) -> list[Problem]:
+        problems = [*_missing(account), *_check_sender(account)]
+        if any(problem.field == "host" for problem in problems):
+            return problems
+        return [*problems, *_check_server(account)]
+
+
+def _missing(account: Account) -> list[Problem]:
+    return [
+        Problem(
+            severity="error",
+            code="setting_missing",
+            message=f"{field.label} is missing.",
+            remedy=field.help,
+            field=field.name,
+        )
+        for field in Smtp.account_fields
+        if field.required and not field.default and not str(account.settings.get(field.name) or "").strip()
+    ]
+
+
+def _check_sender(account: Account) -> list[Problem]:
+    sender = str(account.settings.get("sender") or "")
+    with suppress(UnsupportedContent):
+        if not sender or envelope_form(address_of(sender)):
+            return []
+    return [
+        Problem(
+            severity="error",
+            code="invalid_sender",
+            message="The sender is not an e-mail address.",
+            remedy="Write an address, or a name and an address such as News <news@example.org>.",
+            field="sender",
+        )
+    ]
+
+
+def _check_server(account: Account) -> list[Problem]:
+    try:
+        server = Server.of(account)
+        connect(server).close(politely=True)
+    except ChannelError as err:
+        return [_explain(err, account)]
+    return _check_protection(server)
+
+
+def _explain(error: ChannelError, account: Account) -> Problem:
+    password = str(account.settings.get("password") or "")
+    detail = error.detail.replace(password, "…") if password else error.detail
+    if isinstance(error, TemporaryFailure):
+        message, remedy = (
+            "The mail server cannot be used just now",
+            "Look at the server and the port, or try again later.",
+        )
+    elif error.status in (530, 534, 535, 538):
+        message, remedy = "The mail server refused the log-in", "Correct the user name and the password."
+    else:
+        message, remedy = (
+            "The mail server will not work with these settings",
+            "Correct the settings named in the answer.",
+        )
+    return Problem(severity="error", code="server", message=f"{message}: {detail.rstrip('.')}.", remedy=remedy)
+
+
+def _check_protection(server: Server) -> list[Problem]:
+    if server.security == "none" and not server.allow_private:
+        message = "E-mails and the password travel to the mail server unencrypted."
+    elif server.security != "none" and not server.verify:
+        message = "The certificate of the mail server is not verified."
+    else:
+        return []
+    remedy = "Use STARTTLS or TLS with a certificate that can be verified, unless the network is your own."
+    return [Problem(severity="warning", code="unprotected", message=message, remedy=remedy, field="security")]

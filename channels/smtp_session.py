@@ -1,0 +1,248 @@
+"""One session with a mail server: several kept connections, kept busy from one thread.
+
+Decides which message goes over which connection and what a lost one means for the messages on it; waits for all of them
+at once. It never sends a message a second time of which a single octet of content had left.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self
+
+from channels import smtp_wire
+from channels.base import Account, AccountProblem, ChannelError, Message, Outcome, TemporaryFailure, UnsupportedContent
+from channels.smtp_conversation import Conversation, Transfer, prepare
+from channels.smtp_replies import NotSmtp
+from channels.smtp_wire import Server, connect
+
+#: A kept connection that was quiet for longer is not trusted: servers drop theirs without a word.
+STALE_SECONDS: Final = 20.0
+
+
+class SmtpSession:
+    """Open connections to one mail server, kept from one window to the next."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._selector = selectors.DefaultSelector()
+        self._open: list[Conversation] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for conversation in list(self._open):
+            self._forget(conversation)
+            conversation.connection.close(politely=conversation.is_idle)
+        self._selector.close()
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+        """Hand over lazily over as many connections as the account allows; outcomes come in the server's order."""
+        window = _Window(self, messages)
+        try:
+            yield from window.run()
+        finally:
+            self._drop_busy()
+
+    def _drop_busy(self) -> None:
+        """What is cut in mid-conversation cannot be used again: closing tells the server not to take the message."""
+        for conversation in [one for one in self._open if not one.is_idle]:
+            self._forget(conversation)
+            conversation.connection.close()
+
+    def connect(self, server: Server) -> Conversation:
+        conversation = Conversation(connect(server))
+        self._selector.register(conversation.connection, selectors.EVENT_READ, conversation)
+        self._open.append(conversation)
+        return conversation
+
+    def idle(self) -> list[Conversation]:
+        """Kept connections that may take a message now; the stale and those that the server closed are dropped."""
+        for conversation in [one for one in self._open if one.is_idle and _is_stale(one)]:
+            self._forget(conversation)
+            conversation.connection.close(politely=True)
+        return [one for one in self._open if one.is_idle]
+
+    def busy(self) -> list[Conversation]:
+        return [one for one in self._open if not one.is_idle]
+
+    def has_room(self, server: Server) -> bool:
+        return len(self._open) < server.connections
+
+    def server(self) -> Server:
+        return Server.of(self._account)
+
+    def wait(self, seconds: float) -> list[Conversation]:
+        """Flush what can be written; the conversations with something to read, as soon as there are any."""
+        ready: list[Conversation] = []
+        for key, events in self._selector.select(seconds):
+            conversation: Conversation = key.data
+            if events & selectors.EVENT_WRITE:
+                conversation.connection.flush()
+                self.watch(conversation)
+            if events & selectors.EVENT_READ:
+                ready.append(conversation)
+        return ready
+
+    def watch(self, conversation: Conversation) -> None:
+        """Ask for the right to write only while something waits to be written."""
+        key = self._selector.get_key(conversation.connection)
+        writing = conversation.connection.is_writing
+        if writing != bool(key.events & selectors.EVENT_WRITE):
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
+            self._selector.modify(conversation.connection, events, conversation)
+
+    def _forget(self, conversation: Conversation) -> None:
+        self._open.remove(conversation)
+        self._selector.unregister(conversation.connection)
+
+    def lose(self, conversation: Conversation, error: Exception) -> tuple[list[Outcome], list[Message]]:
+        self._forget(conversation)
+        return conversation.lose(error)
+
+
+def _is_stale(conversation: Conversation) -> bool:
+    connection = conversation.connection
+    if connection.broken or conversation.over or time.monotonic() - connection.last_active > STALE_SECONDS:
+        return True
+    try:
+        # An idle server has nothing to say, unless it says goodbye.
+        return bool(connection.receive())
+    except (OSError, NotSmtp):
+        return True
+
+
+class _Window:
+    """One call of `send`: which message goes where, and what became of it."""
+
+    def __init__(self, session: SmtpSession, messages: Iterable[Message]) -> None:
+        self._session = session
+        self._source = iter(messages)
+        self._is_dry = False
+        self._ready: deque[Outcome] = deque()
+        #: Messages of which nothing was handed over when their connection went; each may go again once.
+        self._again: deque[Message] = deque()
+        self._went_again: set[str] = set()
+        #: Why no (further) connection can be opened; stands for the rest of the window.
+        self._failure: ChannelError | None = None
+
+    def run(self) -> Iterator[Outcome]:
+        try:
+            server = self._session.server()
+        except AccountProblem as err:
+            yield from (err.outcome(message.id) for message in self._source)
+            return
+        self._server = server
+        while True:
+            self._put_to_work()
+            yield from self._drain()
+            if not self._session.busy():
+                return
+            self._exchange()
+            yield from self._drain()
+
+    def _drain(self) -> Iterator[Outcome]:
+        while self._ready:
+            yield self._ready.popleft()
+
+    def _put_to_work(self) -> None:
+        """Give each free connection a message, and open further ones while there are messages for them."""
+        if self._is_dry and not self._again:
+            return
+        for conversation in self._session.idle():
+            if (transfer := self._take(conversation)) is None:
+                return
+            self._begin(conversation, transfer)
+        while self._failure is None and self._session.has_room(self._server):
+            message = self._pull()
+            if message is None:
+                return
+            self._again.appendleft(message)
+            if not self._open_one():
+                break
+        if self._failure is not None and not self._session.busy():
+            self._give_up(self._failure)
+
+    def _open_one(self) -> bool:
+        try:
+            conversation = self._session.connect(self._server)
+        except ChannelError as err:
+            self._failure = err
+            return False
+        if (transfer := self._take(conversation)) is not None:
+            self._begin(conversation, transfer)
+        return True
+
+    def _give_up(self, failure: ChannelError) -> None:
+        """No connection, and none to be had: the same answer for all that is asked to be sent now."""
+        while (message := self._pull()) is not None:
+            self._ready.append(_redacted(failure.outcome(message.id), self._server))
+
+    def _pull(self) -> Message | None:
+        if self._again:
+            return self._again.popleft()
+        message = None if self._is_dry else next(self._source, None)
+        self._is_dry = message is None
+        return message
+
+    def _take(self, conversation: Conversation) -> Transfer | None:
+        """The next message, ready for this connection; those that it cannot carry are answered at once."""
+        while (message := self._pull()) is not None:
+            try:
+                return prepare(message, sender=self._server.sender, extensions=conversation.connection.extensions)
+            except UnsupportedContent as err:
+                self._ready.append(err.outcome(message.id))
+        return None
+
+    def _begin(self, conversation: Conversation, transfer: Transfer) -> None:
+        conversation.begin(transfer)
+        self._session.watch(conversation)
+
+    def _exchange(self) -> None:
+        ready = self._session.wait(self._patience())
+        for conversation in ready:
+            self._listen(conversation)
+        now = time.monotonic()
+        for conversation in self._session.busy():
+            if conversation not in ready and now - conversation.quiet_since > smtp_wire.REPLY_SECONDS:
+                self._lose(conversation, TimeoutError(f"no answer within {smtp_wire.REPLY_SECONDS:.0f} seconds"))
+
+    def _patience(self) -> float:
+        oldest = min(conversation.quiet_since for conversation in self._session.busy())
+        return max(0.0, oldest + smtp_wire.REPLY_SECONDS - time.monotonic()) + 0.01
+
+    def _listen(self, conversation: Conversation) -> None:
+        try:
+            for reply in conversation.connection.receive():
+                outcome = conversation.hear(reply, self._take)
+                if outcome is not None:
+                    self._ready.append(_redacted(outcome, self._server))
+                if conversation.over is not None:
+                    raise conversation.over
+            self._session.watch(conversation)
+        except (OSError, NotSmtp) as err:
+            self._lose(conversation, err)
+
+    def _lose(self, conversation: Conversation, error: Exception) -> None:
+        outcomes, untouched = self._session.lose(conversation, error)
+        self._ready.extend(_redacted(outcome, self._server) for outcome in outcomes)
+        for message in untouched:
+            if message.id in self._went_again:
+                failure = TemporaryFailure(f"Lost before the message was handed over: {error}", reason="temporary")
+                self._ready.append(failure.outcome(message.id))
+            else:
+                self._went_again.add(message.id)
+                self._again.append(message)
+
+
+def _redacted(outcome: Outcome, server: Server) -> Outcome:
+    if server.password and server.password in outcome.detail:
+        return replace(outcome, detail=outcome.detail.replace(server.password, "…"))
+    return outcome

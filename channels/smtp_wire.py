@@ -1,0 +1,304 @@
+"""One SMTP connection: its handshake, which blocks under timeouts, and its bytes afterwards, which never block."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Self
+
+from channels.addresses import check_host
+from channels.base import Account, AccountProblem
+from channels.smtp_replies import AccountWideFailure, NotSmtp, Reply, ReplyReader, Step, judge
+
+CONNECT_SECONDS: Final = 10.0
+REPLY_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where to connect to and as whom: an account's settings, read and typed."""
+
+    host: str
+    port: int
+    security: str
+    verify: bool
+    username: str
+    password: str
+    sender: str
+    connections: int
+    allow_private: tuple[str, ...]
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """Read the settings of an account.
+
+        Raises:
+            AccountProblem: a number is none.
+        """
+        settings = account.settings
+        return cls(
+            host=str(settings.get("host") or "").strip(),
+            port=_number(settings, "port", 587),
+            security=str(settings.get("security") or "starttls"),
+            verify=str(settings.get("verify") or "yes") != "no",
+            username=str(settings.get("username") or ""),
+            password=str(settings.get("password") or ""),
+            sender=str(settings.get("sender") or ""),
+            connections=max(1, min(50, _number(settings, "connections", 4))),
+            allow_private=account.allow_private,
+        )
+
+
+def _number(settings: Mapping[str, object], name: str, default: int) -> int:
+    text = str(settings.get(name) or default)
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65_536):
+        raise AccountProblem(f"The setting {name} is not a number that can be used: {text[:20]!r}.")
+    return int(text)
+
+
+class Connection:
+    """Bytes out and replies in. After the handshake nothing here waits."""
+
+    __slots__ = ("_outbox", "_reader", "_sock", "broken", "extensions", "last_active", "queued", "written")
+
+    def __init__(self, sock: socket.socket, reader: ReplyReader, extensions: Mapping[str, str]) -> None:
+        self._sock = sock
+        self._reader = reader
+        self._outbox = memoryview(b"")
+        self.extensions = extensions
+        #: Bytes given to `write`, and how many of them the system took: what lies beyond never left.
+        self.queued = 0
+        self.written = 0
+        self.broken: OSError | None = None
+        self.last_active = time.monotonic()
+        sock.settimeout(0)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def is_writing(self) -> bool:
+        return bool(self._outbox)
+
+    def write(self, data: bytes) -> None:
+        """Queue the bytes and send what the system takes now."""
+        self.queued += len(data)
+        self._outbox = memoryview(bytes(self._outbox) + data)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is queued; a failure is kept in `broken`, since the server's last words may still be readable."""
+        try:
+            while self._outbox and self.broken is None:
+                sent = self._sock.send(self._outbox)
+                self.written += sent
+                self._outbox = self._outbox[sent:]
+                self.last_active = time.monotonic()
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return
+        except OSError as err:
+            self.broken = err
+            self._outbox = memoryview(b"")
+
+    def receive(self) -> list[Reply]:
+        """The replies that have come in.
+
+        Raises:
+            OSError: the connection is gone and all it said was read.
+            NotSmtp: the server answered something else.
+        """
+        replies = self._reader.feed(self._read_available())
+        if replies:
+            self.last_active = time.monotonic()
+        return replies
+
+    def _read_available(self) -> bytes:
+        received = b""
+        try:
+            while data := self._sock.recv(65_536):
+                received += data
+                # A TLS record may wait inside of the library, where the selector cannot see it.
+                if not isinstance(self._sock, ssl.SSLSocket):
+                    return received
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if received or self.broken is None:
+                return received
+            raise self.broken from None
+        except OSError:
+            if received:
+                return received
+            raise
+        if not received:
+            raise ConnectionResetError("The server closed the connection.")
+        return received
+
+    def close(self, *, politely: bool = False) -> None:
+        if politely and not self._outbox:
+            self.write(b"QUIT\r\n")
+        self._sock.close()
+
+
+def connect(server: Server) -> Connection:
+    """Open a connection and make it ready for mail: greeting, EHLO, STARTTLS, AUTH.
+
+    Raises:
+        AccountProblem: the settings are wrong, or the server will not have us.
+        TemporaryFailure: the server is away or has no time; it may have later.
+    """
+    sock = _open_socket(server)
+    try:
+        return _Handshake(server, sock).run()
+    except ssl.SSLCertVerificationError as err:
+        raise AccountProblem(
+            f"The certificate of {server.host} is not to be trusted: {err.verify_message}.", reason="account_problem"
+        ) from err
+    except (OSError, NotSmtp) as err:
+        raise AccountWideFailure(f"{server.host}:{server.port}: {err}", reason="temporary") from err
+
+
+def _open_socket(server: Server) -> socket.socket:
+    failure: OSError | None = None
+    for address in check_host(server.host, server.port, server.allow_private):
+        try:
+            sock = socket.create_connection((address, server.port), timeout=CONNECT_SECONDS)
+        except OSError as err:
+            failure = err
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+    raise AccountWideFailure(
+        f"{server.host}:{server.port} cannot be reached: {failure}", reason="temporary"
+    ) from failure
+
+
+class _Handshake:
+    """The conversation before the first message, one command at a time."""
+
+    def __init__(self, server: Server, sock: socket.socket) -> None:
+        self._server = server
+        self._sock = sock
+        self._reader = ReplyReader()
+        self._extensions: dict[str, str] = {}
+
+    def run(self) -> Connection:
+        """Go through it, or close the socket."""
+        try:
+            if self._server.security == "tls":
+                self._start_tls()
+            self._expect(self._read(), Step.GREETING)
+            self._say_hello()
+            if self._server.security == "starttls":
+                self._upgrade()
+            if self._server.username:
+                self._log_in()
+            return Connection(self._sock, self._reader, self._extensions)
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def _upgrade(self) -> None:
+        if "STARTTLS" not in self._extensions:
+            raise AccountProblem("The server offers no encryption (STARTTLS).", reason="account_problem")
+        self._expect(self._ask("STARTTLS"), Step.TLS)
+        if not self._reader.is_empty:  # words said before encryption must not count after it (CVE-2011-0411)
+            raise NotSmtp("The server spoke out of turn before encryption began.")
+        self._start_tls()
+        self._say_hello()
+
+    def _start_tls(self) -> None:
+        context = _tls_context(verify=self._server.verify)
+        self._sock.settimeout(CONNECT_SECONDS)
+        self._sock = context.wrap_socket(self._sock, server_hostname=self._server.host)
+
+    def _say_hello(self) -> None:
+        reply = self._ask(f"EHLO {self._own_name()}")
+        if reply.code in (500, 502, 504):
+            reply = self._ask(f"HELO {self._own_name()}")
+        self._expect(reply, Step.HELLO)
+        lines = (line.replace("AUTH=", "AUTH ").partition(" ") for line in reply.text.split("\n")[1:])
+        self._extensions = {name.upper(): rest.strip() for name, _, rest in lines}
+
+    def _own_name(self) -> str:
+        name = socket.gethostname()
+        if "." in name and name.isascii():
+            return name
+        address = str(self._sock.getsockname()[0])
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+    def _log_in(self) -> None:
+        offered = self._extensions.get("AUTH", "").upper().split()
+        encrypted = isinstance(self._sock, ssl.SSLSocket)
+        # Without encryption the one that does not tell the password goes first.
+        order = ("PLAIN", "LOGIN", "CRAM-MD5") if encrypted else ("CRAM-MD5", "PLAIN", "LOGIN")
+        chosen = next((name for name in order if name in offered), None)
+        if chosen is None:
+            raise AccountProblem("The server offers no way to log in that we know.", reason="account_problem")
+        ways: dict[str, Callable[[], Reply]] = {
+            "PLAIN": self._log_in_plain,
+            "LOGIN": self._log_in_login,
+            "CRAM-MD5": self._log_in_cram,
+        }
+        self._expect(ways[chosen](), Step.LOGIN)
+
+    def _log_in_plain(self) -> Reply:
+        return self._ask("AUTH PLAIN " + _base64(f"\0{self._server.username}\0{self._server.password}"))
+
+    def _log_in_login(self) -> Reply:
+        reply = self._ask("AUTH LOGIN")
+        for answer in (self._server.username, self._server.password):
+            if reply.code != 334:
+                break
+            reply = self._ask(_base64(answer))
+        return reply
+
+    def _log_in_cram(self) -> Reply:
+        reply = self._ask("AUTH CRAM-MD5")
+        if reply.code != 334:
+            return reply
+        try:
+            challenge = base64.b64decode(reply.text, validate=True)
+        except ValueError as err:
+            raise NotSmtp("The server's challenge for AUTH cannot be read.") from err
+        digest = hmac.new(self._server.password.encode(), challenge, "md5").hexdigest()
+        return self._ask(_base64(f"{self._server.username} {digest}"))
+
+    def _expect(self, reply: Reply, step: Step) -> None:
+        if not reply.is_positive:
+            raise judge(reply, step)
+
+    def _ask(self, command: str) -> Reply:
+        self._sock.settimeout(REPLY_SECONDS)
+        self._sock.sendall(f"{command}\r\n".encode())
+        return self._read()
+
+    def _read(self) -> Reply:
+        deadline = time.monotonic() + REPLY_SECONDS
+        while True:
+            self._sock.settimeout(max(0.001, deadline - time.monotonic()))
+            data = self._sock.recv(4096)
+            if not data:
+                raise ConnectionResetError("The server closed the connection.")
+            replies = self._reader.feed(data)
+            if len(replies) > 1:
+                raise NotSmtp("The server answered twice.")
+            if replies:
+                return replies[0]
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+@lru_cache(maxsize=2)
+def _tls_context(*, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
