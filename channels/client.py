@@ -26,6 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from channels.addresses import check_host
 from channels.base import (
@@ -109,7 +110,7 @@ class _SecureConnection(_CutOff, HTTPSConnection):
         # A handshake that fails or stalls would look like an answer that never came; but no request has left yet.
         try:
             super().connect()
-        except OSError as err:
+        except (OSError, CertificateError) as err:
             raise NewConnectionError(self, str(err)) from err
 
 
@@ -277,8 +278,8 @@ def _root(error: requests.RequestException) -> object:
 def _not_reached(target: SplitResult, error: requests.RequestException) -> ChannelError:
     root = _root(error)
     why = root.__cause__ if isinstance(root, BaseException) and root.__cause__ is not None else root
-    if isinstance(why, ssl.SSLCertVerificationError):
-        detail = f"The certificate of {target.hostname} is not valid: {why.verify_message}"
+    if isinstance(why, ssl.SSLCertVerificationError | CertificateError):
+        detail = f"The certificate of {target.hostname} is not valid: {getattr(why, 'verify_message', why)}"
         return AccountProblem(detail, reason="account_problem")
     return AccountWideFailure(f"{target.hostname} could not be reached: {why}", reason="temporary")
 

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import gzip
+import pickle
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels import client
 from channels.base import AccountProblem, ChannelError, OutcomeKind, OutcomeUnknown, PermanentFailure, TemporaryFailure
@@ -147,13 +153,27 @@ def test_next_address_is_tried_only_when_nothing_left(peer: ScriptedPeer, monkey
     assert peer.attempts == ["/send"]
 
 
-def test_certificate_of_another_name_is_an_account_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = make_tls_listener(tmp_path)
-    port = listener.getsockname()[1]
-    with open_session() as session, pytest.raises(AccountProblem) as caught:
-        session.post(f"https://localhost:{port}/send", data=b"x")
-    listener.close()
-    assert "certificate" in caught.value.detail
+def test_certificate_is_that_of_the_name_though_an_address_is_connected_to(tmp_path: Path) -> None:
+    with tls_listener(tmp_path, "localhost") as (port, certificate), open_session() as session:
+        answer = session.post(f"https://localhost:{port}/send", data=b"x", verify=str(certificate))
+        assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+@pytest.mark.parametrize(("name", "is_trusted"), [("localhost", False), ("other.example.org", True)])
+def test_certificate_that_proves_nothing_is_an_account_problem(tmp_path: Path, name: str, *, is_trusted: bool) -> None:
+    with (
+        tls_listener(tmp_path, name) as (port, certificate),
+        open_session() as session,
+        pytest.raises(AccountProblem) as caught,
+    ):
+        session.post(f"https://localhost:{port}/send", data=b"x", verify=str(certificate) if is_trusted else True)
+    assert caught.value.detail.startswith("The certificate of localhost is not valid: ")
+
+
+def test_server_that_speaks_no_tls_got_nothing(peer: ScriptedPeer) -> None:
+    with open_session() as session, pytest.raises(AccountWideFailure):
+        session.post(peer.url.replace("http:", "https:") + "/send", data=b"x")
+    assert peer.attempts == []
 
 
 @pytest.mark.parametrize("answer", [ENDLESS, Http(200, b"x" * 3000)], ids=["endless", "long"])
@@ -212,8 +232,6 @@ def test_environment_changes_nothing(peer: ScriptedPeer, monkeypatch: pytest.Mon
 
 
 def test_errors_survive_pickling() -> None:
-    import pickle
-
     error = AccountWideFailure("busy", reason="rate_limited", retry_after=3.0, status=429)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 -- our own bytes
     assert (type(again), again.detail, again.outcome("m")) == (AccountWideFailure, "busy", error.outcome("m"))
@@ -229,37 +247,39 @@ def test_http_date_is_in_the_past_or_future() -> None:
     assert 50 < seconds <= 60
 
 
-def make_tls_listener(folder: Path) -> ssl.SSLSocket:
-    """A TLS server whose certificate nobody trusts; it shakes hands in a thread."""
-    import socket
+@contextmanager
+def tls_listener(folder: Path, name: str) -> Iterator[tuple[int, Path]]:
+    """A TLS server for `name` that answers every request with "ok"; its port and its certificate."""
+    certificate = make_certificate(folder, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer_over_tls, args=(listener, context), daemon=True).start()
+        yield listener.getsockname()[1], certificate
 
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
+def answer_over_tls(listener: socket.socket, context: ssl.SSLContext) -> None:
+    with suppress(OSError):
+        while True:
+            plain, _ = listener.accept()
+            with suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """A certificate for `name` that is its own authority, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other.example.org")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = (
-        builder.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - timedelta(days=1))
+    builder = builder.not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     file = folder / "peer.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    listener = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
-
-    def shake_hands() -> None:
-        from contextlib import suppress
-
-        with suppress(OSError):
-            while True:
-                with suppress(ssl.SSLError):
-                    listener.accept()[0].close()
-
-    threading.Thread(target=shake_hands, daemon=True).start()
-    return listener
+    file.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return file

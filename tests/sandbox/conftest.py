@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -46,8 +47,8 @@ class Kept:
 
 
 @pytest.fixture(scope="session")
-def sandbox_database(database_server: str, worker_id: str = "main") -> Iterator[str]:
-    name = f"sandbox_peers_{worker_id}"
+def sandbox_database(database_server: str) -> Iterator[str]:
+    name = f"sandbox_peers_{os.getpid()}"
     with psycopg.connect(make_conninfo(database_server), autocommit=True) as connection:
         connection.execute(SQL("DROP DATABASE IF EXISTS {}").format(Identifier(name)))
         connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
