@@ -37,6 +37,8 @@ ALLOW_PRIVATE = tuple(env.list("OUTREACH_ALLOW_PRIVATE", default=[]))
 RESOLVER = env.str("OUTREACH_RESOLVER", default="")
 #: Seconds of absence after which runs under way are held and asked about.
 GRACE = env.int("OUTREACH_GRACE", default=900)
+#: Largest file of subscribers that is taken in, bytes.
+IMPORT_MAX_BYTES = env.int("OUTREACH_IMPORT_MAX_BYTES", default=512 * 1024 * 1024)
 #: The broker; empty means the embedded one over the database.
 BROKER_URL = env.str("BROKER_URL", default="")
 #: Whether the local peers of the demonstration run beside the product.

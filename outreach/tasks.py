@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar, cast
 
 from celery import shared_task
 
+from outreach.audience import imports
 from outreach.campaigns import planning
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import Lane
@@ -70,3 +71,15 @@ def upkeep() -> Any:
 def poll_sources() -> int:
     """Read the outside feeds that are due."""
     return sources.poll_sources()
+
+
+@task("outreach.run_import")
+def run_import(import_id: int) -> None:
+    """Take a file's people in."""
+    imports.run_import(import_id)
+
+
+@task("outreach.resume_imports")
+def resume_imports() -> int:
+    """Queue again the imports whose worker died."""
+    return imports.resume_imports()

@@ -26,5 +26,6 @@ BEAT: Final = (
     Entry(task="outreach.poll_replies", seconds=15),
     Entry(task="outreach.alive", seconds=60),
     Entry(task="outreach.poll_sources", seconds=60),
+    Entry(task="outreach.resume_imports", seconds=60),
     Entry(task="outreach.upkeep", seconds=3600),
 )

@@ -92,7 +92,7 @@ def topics_with_counts(organisation: Organisation) -> QuerySet[Topic]:
 
 
 def topics_open_to(organisation: Organisation) -> QuerySet[Topic]:
-    """Topics that the organisation's people can be subscribed to: its own, those below, and those of the nodes above."""
+    """Topics that the organisation's people can be subscribed to: its own, those below, those of the nodes above."""
     return Topic.objects.filter(
         Q(organisation__path__startswith=organisation.path) | Q(organisation__in=organisation.ancestor_ids())
     )

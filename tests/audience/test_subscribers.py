@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Address, Consent, ImportRejection, Subscription, Topic
@@ -188,14 +188,14 @@ def test_search_pages_in_bulgarian_order_within_the_organisation(actor: Actor, t
 
 
 def test_search_asks_three_queries_however_many_are_found(
-    actor: Actor, topic: Topic, django_assert_num_queries: CaptureQueriesContext
+    actor: Actor, topic: Topic, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for place in range(3):
         address = AddressData(channel="email", value=f"p{place}@example.bg")
         upsert_subscriber(actor, SubscriberData(addresses=[address], name="Ана", topics=["e-services"]))
 
     for limit in (1, 3):
-        with django_assert_num_queries(3):  # type: ignore[operator] -- a fixture that pytest-django leaves untyped
+        with django_assert_num_queries(3):
             rows, _cursor = search(actor.organisation, "ана", limit=limit)
             assert [[str(row.topic) for row in person.subscriptions.all()] for person in rows] == [
                 ["E-services"]

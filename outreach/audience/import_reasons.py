@@ -1,0 +1,63 @@
+"""Why a file or a row is not taken: a code that is kept, and the sentence that people read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+
+from outreach.audience.addresses import MESSAGES
+from outreach.core.errors import OutreachError
+
+FILE_REASONS: Final[dict[str, Any]] = {
+    "empty_file": _("The file is empty."),
+    "too_large": _("The file is larger than this installation takes."),
+    "archive": _("This is an Excel workbook or an archive. Save it as CSV first."),
+    "binary": _("This is not a text file. Save it as CSV first."),
+    "no_header": _("The first line has to name the columns, such as email;phone;name."),
+    "no_address_column": _("The file has neither a column email nor a column phone."),
+    "too_many_columns": _("The file has more than 200 columns."),
+    "repeated_column": _("Two columns have the same name."),
+    "long_column_name": _("A column's name is longer than 100 characters."),
+    "missing": _("The uploaded file is not there any more. Upload it again."),
+}
+
+ROW_REASONS: Final[dict[str, Any]] = MESSAGES | {
+    "line_too_long": _("The line is too long to be a row."),
+    "unclosed_quote": _("A quotation mark is opened here and never closed."),
+    "bad_quotes": _("A quotation mark inside quotation marks has to be doubled."),
+    "too_few_cells": _("The row has fewer cells than the header has columns."),
+    "too_many_cells": _("The row has more cells than the header has columns."),
+    "bad_json": _("The line is not a JSON object."),
+    "bad_value": _("The value is neither a text nor a number."),
+    "undecodable": _("The row has characters that are not in the file's encoding."),
+    "control_character": _("The row has control characters."),
+    "no_address": _("The row has neither an e-mail address nor a phone number."),
+    "two_people": _("The e-mail address and the phone number belong to different people."),
+    "unknown_kind": _("The kind is not citizen, business, official or partner."),
+    "unknown_language": _("The language is not bg or en."),
+    "unknown_timezone": _("This is not a time zone such as Europe/Sofia."),
+    "bad_time": _("This is not a time such as 2026-05-01 14:30 or 01.05.2026."),
+    "future_time": _("The consent lies in the future."),
+    "too_long_value": _("The value is too long."),
+}
+
+
+class UnreadableFile(OutreachError):
+    """The file as a whole cannot be imported; `reason` is a code of FILE_REASONS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(FILE_REASONS[reason], reason=reason)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason,)
+
+
+class BadRow(Exception):
+    """One row cannot be imported; the others can."""
+
+    def __init__(self, reason: str, column: str = "") -> None:
+        super().__init__(reason, column)
+        self.reason = reason
+        self.column = column

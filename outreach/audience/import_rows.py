@@ -1,0 +1,228 @@
+"""From a record of a file to a person's data, or the reason why not: pure, and the same for CSV and NDJSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from outreach.audience.addresses import BadAddress, normalise
+from outreach.audience.csv_reader import FileFormat, Record
+from outreach.audience.import_reasons import BadRow, UnreadableFile
+from outreach.audience.profile import LONGEST_ATTRIBUTE, LONGEST_ATTRIBUTE_NAME, LONGEST_NAME, is_timezone
+from outreach.core.vocabulary import Language, SubscriberKind
+
+#: Columns with a meaning, and the Bulgarian names that offices give them. Any other column is an attribute.
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "email": ("e-mail", "mail", "имейл", "е-поща", "електронна поща", "имейл адрес", "поща"),
+    "phone": ("mobile", "телефон", "мобилен", "мобилен телефон", "тел", "тел."),
+    "name": ("име", "имена", "наименование", "име и фамилия"),
+    "kind": ("вид", "тип"),
+    "language": ("lang", "език"),
+    "timezone": ("time zone", "часова зона", "часови пояс"),
+    "consent_source": ("източник на съгласие", "източник на съгласието"),
+    "consent_at": ("дата на съгласие", "дата на съгласието", "съгласие от"),
+    "consent_text_version": ("версия на текста", "версия на съгласието"),
+}
+_MEANING: Final = {name: field for field, names in COLUMNS.items() for name in (field, *names)}
+
+KINDS: Final = {
+    **{kind: kind for kind in SubscriberKind.values},
+    **dict.fromkeys(("гражданин", "граждани", "физическо лице"), "citizen"),
+    **dict.fromkeys(("бизнес", "фирма", "юридическо лице"), "business"),
+    **dict.fromkeys(("служител", "държавен служител"), "official"),
+    **dict.fromkeys(("партньор",), "partner"),
+}
+LANGUAGES: Final = {
+    **{language: language for language in Language.values},
+    **dict.fromkeys(("bg-bg", "bul", "български"), "bg"),
+    **dict.fromkeys(("en-gb", "en-us", "eng", "английски", "english"), "en"),
+}
+_LONGEST: Final = {"name": LONGEST_NAME, "consent_source": 40, "consent_text_version": 60}
+#: Lone surrogates too: JSON can spell them and UTF-8 cannot.
+_CONTROL: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
+_BULGARIAN_TIME: Final = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y г.")
+
+
+class ImportRow(NamedTuple):
+    """One row that can be taken. None is what the row does not say."""
+
+    line: int
+    raw: str
+    #: (channel, as written, normalised).
+    addresses: tuple[tuple[str, str, str], ...]
+    name: str | None
+    kind: str | None
+    language: str | None
+    timezone: str | None
+    attributes: dict[str, Any]
+    consent_source: str | None
+    consent_at: datetime | None
+    consent_text_version: str | None
+
+
+def meaning(column: str) -> str:
+    """The field that a column fills, or '' for an attribute."""
+    return _MEANING.get(" ".join(column.casefold().split()), "")
+
+
+def row_maker(form: FileFormat, *, zone: str, now: datetime) -> Callable[[Record], ImportRow]:
+    """Make the function that turns this file's records into rows; it raises BadRow.
+
+    Raises:
+        UnreadableFile: no column holds addresses, or two hold the same thing.
+    """
+    maker = _RowMaker(zone=ZoneInfo(zone), now=now)
+    if not form.delimiter:
+        return maker.from_object
+    fields = [meaning(column) for column in form.columns]
+    known = [field for field in fields if field]
+    if len(set(known)) < len(known):
+        raise UnreadableFile("repeated_column")
+    if not {"email", "phone"} & set(known):
+        raise UnreadableFile("no_address_column")
+    plan = [(place, field, column) for place, (field, column) in enumerate(zip(fields, form.columns, strict=True))]
+    return lambda record: maker.from_cells(record, plan)
+
+
+class _RowMaker:
+    def __init__(self, *, zone: ZoneInfo, now: datetime) -> None:
+        self.zone = zone
+        self.now = now
+
+    def from_cells(self, record: Record, plan: Sequence[tuple[int, str, str]]) -> ImportRow:
+        if record.fault:
+            raise BadRow(record.fault)
+        known: dict[str, str] = {}
+        attributes: dict[str, Any] = {}
+        for place, field, column in plan:
+            text = record.cells[place].strip()
+            if not text:
+                continue
+            if field:
+                known[field] = text
+            elif column:
+                attributes[column] = _checked_attribute(text, column)
+            else:
+                raise BadRow("too_many_cells")
+        return self._row(record, known, attributes)
+
+    def from_object(self, record: Record) -> ImportRow:
+        if record.fault or record.values is None:
+            raise BadRow(record.fault)
+        known: dict[str, str] = {}
+        attributes: dict[str, Any] = {}
+        for column, value in record.values.items():
+            if value is None or value == "":
+                continue
+            field = meaning(column)
+            if field:
+                known[field] = _text(value, column)
+            elif column == "attributes" and isinstance(value, dict):
+                attributes |= {name: _checked_attribute(item, name) for name, item in value.items() if item is not None}
+            else:
+                attributes[column] = _checked_attribute(value, column)
+        return self._row(record, {name: text for name, text in known.items() if text}, attributes)
+
+    def _row(self, record: Record, known: dict[str, str], attributes: dict[str, Any]) -> ImportRow:
+        _check_characters(record.raw)
+        for field, longest in _LONGEST.items():
+            if len(known.get(field, "")) > longest:
+                raise BadRow("too_long_value", field)
+        addresses = [
+            (channel, known[field], _normalised(channel, known[field], field))
+            for field, channel in (("email", "email"), ("phone", "sms"))
+            if field in known
+        ]
+        if not addresses:
+            raise BadRow("no_address")
+        timezone = known.get("timezone")
+        if timezone is not None and not is_timezone(timezone):
+            raise BadRow("unknown_timezone", "timezone")
+        return ImportRow(
+            record.line,
+            record.raw,
+            tuple(addresses),
+            " ".join(known["name"].split()) if "name" in known else None,
+            _word(KINDS, known.get("kind"), "kind"),
+            _word(LANGUAGES, known.get("language"), "language"),
+            timezone,
+            attributes,
+            known.get("consent_source"),
+            self._time(known.get("consent_at")),
+            known.get("consent_text_version"),
+        )
+
+    def _time(self, text: str | None) -> datetime | None:
+        if text is None:
+            return None
+        moment = _parse_time(text)
+        if moment is None:
+            raise BadRow("bad_time", "consent_at")
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
+        if moment > self.now:
+            raise BadRow("future_time", "consent_at")
+        return moment
+
+
+def _check_characters(raw: str) -> None:
+    if raw.isascii() and raw.rstrip("\r\n").isprintable():
+        return
+    if "\ufffd" in raw:
+        raise BadRow("undecodable")
+    if _CONTROL.search(raw):
+        raise BadRow("control_character")
+
+
+def _normalised(channel: str, text: str, column: str) -> str:
+    try:
+        return normalise(channel, text)
+    except BadAddress as err:
+        raise BadRow(err.reason, column) from err
+
+
+def _word(words: dict[str, str], text: str | None, column: str) -> str | None:
+    if text is None:
+        return None
+    found = words.get(text) or words.get(text.casefold())
+    if found is None:
+        raise BadRow(f"unknown_{column}", column)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _parse_time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for form in _BULGARIAN_TIME:
+        try:
+            return datetime.strptime(text, form)  # noqa: DTZ007 -- the caller gives it the organisation's zone
+        except ValueError:
+            continue
+    return None
+
+
+def _text(value: Any, column: str) -> str:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise BadRow("bad_value", column[:LONGEST_ATTRIBUTE_NAME])
+    text = str(value).strip()
+    if _CONTROL.search(text):
+        raise BadRow("control_character", column)
+    return text
+
+
+def _checked_attribute(value: Any, name: str) -> Any:
+    column = name[:LONGEST_ATTRIBUTE_NAME]
+    if not isinstance(value, str | int | float):
+        raise BadRow("bad_value", column)
+    text = str(value)
+    if len(name) > LONGEST_ATTRIBUTE_NAME or len(text) > LONGEST_ATTRIBUTE:
+        raise BadRow("too_long_value", column)
+    if not (name + text).isprintable() and _CONTROL.search(name + text):
+        raise BadRow("control_character")
+    return value
