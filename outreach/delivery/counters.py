@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import zlib
 from collections import Counter as Tally
@@ -45,6 +46,7 @@ def accepted(deltas: Deltas, *, channel: str, language: str, at: datetime, count
     deltas[CounterKind.MINUTE, channel, language, minute(at), ""] += count
 
 
+@functools.lru_cache(maxsize=64)
 def minute(at: datetime) -> str:
     """The name of a minute in the counters."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")

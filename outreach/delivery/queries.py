@@ -2,6 +2,8 @@
 
 Rules kept here: ledger times are `clock_timestamp()`; a settle names no indexed column but `batch_id`, which changes
 only for a retry; counters are a transaction's last statement; a batch's row is locked before its rows are looked at.
+No statement of the hot path compares `run_id` with a constant unless `id` is compared too: of a run that began after the
+last ANALYZE the planner expects one row, and would read the whole run to find a hundred.
 """
 
 from __future__ import annotations
@@ -192,11 +194,15 @@ settled AS (
     SET state = v.state, reason = v.reason, uncertain = v.uncertain, attempts = d.attempts + v.tries,
         provider_id = coalesce(nullif(v.provider_id, ''), d.provider_id),
         batch_id = coalesce(v.batch_id, d.batch_id), settled_at = guard.at
-    FROM guard, unnest(%(ids)s::bigint[], %(old_states)s::text[], %(old_reasons)s::text[], %(states)s::text[],
+    FROM guard, (
+        SELECT %(run)s::bigint AS run_id, line.*
+        FROM unnest(%(ids)s::bigint[], %(old_states)s::text[], %(old_reasons)s::text[], %(states)s::text[],
             %(reasons)s::text[], %(uncertain)s::boolean[], %(tries)s::smallint[], %(provider_ids)s::text[],
             %(batches)s::bigint[])
-        AS v (id, old_state, old_reason, state, reason, uncertain, tries, provider_id, batch_id)
-    WHERE d.run_id = %(run)s AND d.id = v.id AND d.state = v.old_state AND d.reason = v.old_reason
+            AS line (id, old_state, old_reason, state, reason, uncertain, tries, provider_id, batch_id)
+        OFFSET 0
+    ) AS v
+    WHERE d.run_id = v.run_id AND d.id = v.id AND d.state = v.old_state AND d.reason = v.old_reason
     RETURNING d.id
 ),
 evidence AS (
@@ -225,8 +231,7 @@ WITH run AS MATERIALIZED (
 ),
 open AS MATERIALIZED (
     SELECT d.* FROM outreach_delivery d
-    WHERE d.run_id = %(run)s AND d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred')
-      AND (SELECT state FROM run) = 'running'
+    WHERE d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred') AND (SELECT state FROM run) = 'running'
     ORDER BY d.uncertain DESC, d.id LIMIT %(limit)s
 ),
 judged AS MATERIALIZED (
@@ -234,7 +239,7 @@ judged AS MATERIALIZED (
 ),
 skipped AS (
     UPDATE outreach_delivery d SET state = 'skipped', reason = j.hindrance, settled_at = clock_timestamp()
-    FROM judged j WHERE j.hindrance <> '' AND d.run_id = %(run)s AND d.id = j.id
+    FROM judged j WHERE j.hindrance <> '' AND d.run_id = j.run_id AND d.id = j.id
 ),
 pace AS MATERIALIZED (
     SELECT tokens, extract(epoch FROM clock_timestamp() - refilled_at)::float8 AS seconds
@@ -372,14 +377,13 @@ LOCK_BATCH: Final = "SELECT in_hand, state FROM outreach_batch WHERE id = %(batc
 #: Closes the open rows of a batch, but none in hand: those settle.
 CANCEL_ROWS: Final = """
 WITH open AS MATERIALIZED (
-    SELECT id, state, reason FROM outreach_delivery
-    WHERE run_id = %(run)s AND batch_id = %(batch)s AND state IN ('planned', 'deferred')
-      AND id <> ALL (%(in_hand)s::bigint[])
+    SELECT run_id, id, state, reason FROM outreach_delivery
+    WHERE batch_id = %(batch)s AND state IN ('planned', 'deferred') AND id <> ALL (%(in_hand)s::bigint[])
     ORDER BY id FOR UPDATE
 ),
 closed AS (
     UPDATE outreach_delivery d SET state = 'cancelled', reason = 'run_cancelled', settled_at = clock_timestamp()
-    FROM open o WHERE d.run_id = %(run)s AND d.id = o.id
+    FROM open o WHERE d.run_id = o.run_id AND d.id = o.id
     RETURNING d.channel, d.language, o.state AS old_state, o.reason AS old_reason
 )
 SELECT channel, language, old_state, old_reason, count(*) FROM closed GROUP BY 1, 2, 3, 4
