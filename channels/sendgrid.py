@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import binascii
-import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email import message_from_bytes
 from email.header import Header as EncodedHeader
-from email.policy import HTTP
 from email.utils import parseaddr
-from hashlib import sha256
 from typing import Any, ClassVar, Final
 
 import python_http_client
 import requests
 from sendgrid import SendGridAPIClient
-from sendgrid.helpers.eventwebhook import EventWebhook
 from sendgrid.helpers.mail import Content, CustomArg, Email, Header, Mail, Personalization, ReplyTo, To
 
 from channels.base import (
@@ -24,9 +17,7 @@ from channels.base import (
     AccountProblem,
     Capabilities,
     ChannelError,
-    EventWord,
     Field,
-    ForgedHook,
     Hook,
     Message,
     OutcomeUnknown,
@@ -37,6 +28,7 @@ from channels.base import (
 )
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
 from channels.exchange import HttpSession, find_missing, probe, refusal, secrets_of
+from channels.sendgrid_hooks import is_signed, read_events, read_inbound, verify
 
 _API: Final = "https://api.sendgrid.com"
 
@@ -67,20 +59,6 @@ _REFUSED_FIELDS: Final[Mapping[str, tuple[type[ChannelError], str]]] = {
     "content": (UnsupportedContent, "unsupported"),
     "subject": (UnsupportedContent, "unsupported"),
     "headers": (UnsupportedContent, "unsupported"),
-}
-
-_WORDS: Final[Mapping[str, EventWord]] = {
-    "processed": EventWord.ACCEPTED,
-    "delivered": EventWord.DELIVERED,
-    "deferred": EventWord.DELAYED,
-    "bounce": EventWord.BOUNCED,
-    "dropped": EventWord.REJECTED,
-    "open": EventWord.OPENED,
-    "click": EventWord.CLICKED,
-    "spamreport": EventWord.COMPLAINED,
-    "unsubscribe": EventWord.UNSUBSCRIBED,
-    "group_unsubscribe": EventWord.UNSUBSCRIBED,
-    "group_resubscribe": EventWord.RESUBSCRIBED,
 }
 
 
@@ -118,13 +96,9 @@ class SendGrid:
         Inbound Parse carries a signature only where its security policy is on: it is checked where there is one.
         Without one, the unguessable part of the hook's URL, which the caller has checked, is all that SendGrid offers.
         """
-        key = str(account.settings.get("event_public_key") or "")
-        if hook.kind == "inbound":
-            if _SIGNATURE in hook.headers:
-                _verify(hook, key)
-            return _read_inbound(hook)
-        _verify(hook, key)
-        return _read_events(hook.body)
+        if hook.kind != "inbound" or is_signed(hook):
+            verify(hook, str(account.settings.get("event_public_key") or ""))
+        return read_inbound(hook) if hook.kind == "inbound" else read_events(hook.body)
 
     def check(self, account: Account) -> list[Problem]:
         problems = find_missing(account, self.account_fields)
@@ -209,9 +183,6 @@ _REMEDIES: Final[Mapping[type[ChannelError], str]] = {
     ChannelError: "Check the base URL and the network, then try again.",
 }
 
-_SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
-_TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
-
 
 def _compose(message: Message, sender: str) -> Mail:
     if not (message.subject.strip() and (message.text.strip() or message.html.strip())):
@@ -278,89 +249,3 @@ def _find_missing_key(account: Account) -> list[Problem]:
             field="event_public_key",
         )
     ]
-
-
-def _verify(hook: Hook, key: str) -> None:
-    signature, timestamp = hook.headers.get(_SIGNATURE, ""), hook.headers.get(_TIMESTAMP, "")
-    try:
-        genuine = bool(key and signature) and EventWebhook(key).verify_signature(
-            hook.body.decode("utf-8"), signature, timestamp
-        )
-    except (ValueError, binascii.Error) as err:
-        raise ForgedHook("The signature cannot be read.") from err
-    if not genuine:
-        raise ForgedHook("The signature is not SendGrid's.")
-
-
-def _read_events(body: bytes) -> list[ProviderEvent]:
-    try:
-        batch = json.loads(body)
-    except ValueError:
-        return []
-    return [_read_event(event) for event in batch if isinstance(event, dict)] if isinstance(batch, list) else []
-
-
-def _read_event(event: Mapping[str, Any]) -> ProviderEvent:
-    word = _WORDS.get(str(event.get("event")), EventWord.UNKNOWN)
-    provider_id = str(event.get("sg_message_id") or "").partition(".")[0]
-    return ProviderEvent(
-        word=word,
-        event_id=str(event.get("sg_event_id") or _made_id(event)),
-        message=str(event.get("delivery") or ""),
-        provider_id=provider_id,
-        at=_time(event.get("timestamp")),
-        hard=_is_hard(event) if word is EventWord.BOUNCED else None,
-        reason=str(event.get("reason") or event.get("response") or "")[:500],
-        address=str(event.get("email") or ""),
-        url=str(event.get("url") or ""),
-        user_agent=str(event.get("useragent") or ""),
-        machine=event.get("sg_machine_open") if isinstance(event.get("sg_machine_open"), bool) else None,
-        raw=dict(event),
-    )
-
-
-def _is_hard(event: Mapping[str, Any]) -> bool:
-    """A bounce of type `blocked` is the receiver's passing refusal of us, not a wrong address."""
-    return event.get("type") != "blocked" and not str(event.get("status") or "").startswith("4")
-
-
-def _made_id(event: Mapping[str, Any]) -> str:
-    return "made:" + sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _time(timestamp: Any) -> datetime | None:
-    if not isinstance(timestamp, int | float) or not 0 <= timestamp < 1e11:
-        return None
-    return datetime.fromtimestamp(timestamp, tz=UTC)
-
-
-def _read_inbound(hook: Hook) -> list[ProviderEvent]:
-    form = _parse_multipart(hook)
-    mime = form.get("email", b"")
-    message = message_from_bytes(mime) if mime else None
-    message_id = str(message.get("Message-ID") or "").strip("<> \r\n") if message else ""
-    fields = {name: value.decode("utf-8", "replace") for name, value in form.items() if name != "email"}
-    return [
-        ProviderEvent(
-            word=EventWord.REPLIED,
-            event_id=message_id or f"made:{sha256(hook.body).hexdigest()[:32]}",
-            address=parseaddr(fields.get("from", ""))[1],
-            text=fields.get("text", ""),
-            subject=fields.get("subject", ""),
-            in_reply_to=str(message.get("In-Reply-To") or "").strip("<> \r\n") if message else "",
-            mime=mime,
-            raw=fields,
-        )
-    ]
-
-
-def _parse_multipart(hook: Hook) -> dict[str, bytes]:
-    head = f"Content-Type: {hook.headers.get('content-type', '')}\r\n\r\n".encode("utf-8", "replace")
-    parts = message_from_bytes(head + hook.body, policy=HTTP)
-    form: dict[str, bytes] = {}
-    for part in parts.iter_parts() if parts.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        payload = part.get_payload(decode=True)
-        if name and isinstance(payload, bytes):
-            form[str(name)] = payload
-    return form

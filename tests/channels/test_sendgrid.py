@@ -8,7 +8,7 @@ import pytest
 
 from channels.base import ForgedHook, Message, Outcome, OutcomeKind, Problem
 from channels.sendgrid import SendGrid
-from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, inbound_hook, sendgrid_peer
+from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, inbound_hook, multipart, sendgrid_peer, sign
 from tests.channels.scripted import Http
 from tests.contract_checks import find_request_faults
 
@@ -77,6 +77,14 @@ def test_inbound_mail_needs_no_signature_but_a_wrong_one_is_forged() -> None:
     assert SendGrid().parse_events(unsigned, ACCOUNT) == list(recorded.events)
     with pytest.raises(ForgedHook):
         SendGrid().parse_events(recorded.tampered(), ACCOUNT)
+
+
+def test_signed_inbound_mail_may_be_in_any_charset() -> None:
+    mime = "Subject: Re\r\nContent-Type: text/plain; charset=windows-1251\r\n\r\nБлагодаря".encode("cp1251")
+    body, content_type = multipart({"from": b"ana@example.org", "email": mime})
+    hook = replace(inbound_hook().hook, body=body, headers={"content-type": content_type, **sign(body)})
+    (event,) = SendGrid().parse_events(hook, ACCOUNT)
+    assert (event.address, event.mime) == ("ana@example.org", mime)
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=b"])
