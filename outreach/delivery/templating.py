@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from django.utils.translation import gettext_lazy as _
 from jinja2 import Template, TemplateSyntaxError, Undefined, nodes, pass_context
@@ -178,8 +178,10 @@ def check_template(source: str, *, is_public: bool = False) -> TemplateReport:
     """Find everything wrong with a template, each with its line; renders nothing."""
     report = TemplateReport()
     try:
-        tree = TEXT.parse(source)
-        TEXT.compile(source)
+        # Compiling folds constants, so `9 ** 9 ** 9` must be refused before that.
+        _Checker(report, is_public=is_public).walk(TEXT.parse(source), dict(VARIABLES), depth=0)
+        if not report.problems:
+            TEXT.compile(source)
     except TemplateSyntaxError as err:
         report.problems.append(
             TemplateProblem(
@@ -190,8 +192,6 @@ def check_template(source: str, *, is_public: bool = False) -> TemplateReport:
                 remedy=_("Close every {{ with }}, every {% if %} with {% endif %}, every {% for %} with {% endfor %}."),
             )
         )
-        return report
-    _Checker(report, is_public=is_public).walk(tree, dict(VARIABLES), depth=0)
     return report
 
 
@@ -207,7 +207,7 @@ class _Checker:
             self._walk_loop(node, scope, depth=depth)
         elif isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem):
             self._resolve(node, scope, depth=depth)
-        elif isinstance(node, nodes.Filter) and node.name in {"default", "d"} and node.node is not None:
+        elif isinstance(node, nodes.Filter) and node.name in {"default", "d"} and _is_path(node.node):
             self._resolve(node.node, scope, depth=depth, has_default=True)
             for argument in node.args:
                 self.walk(argument, scope, depth=depth)
@@ -243,8 +243,11 @@ class _Checker:
             key: Any = node.attr
         elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
             key = node.arg.value
+        elif isinstance(node, nodes.Getitem | nodes.Const):
+            self._refuse(node)
+            return ANYTHING
         else:
-            self.walk(node, scope, depth=depth) if not isinstance(node, nodes.Getitem) else self._refuse(node)
+            self.walk(node, scope, depth=depth)
             return ANYTHING
         holder = self._resolve(node.node, scope, depth=depth, has_default=has_default)
         if _is_attributes(node.node) and not has_default:
@@ -302,6 +305,10 @@ def _path_root(node: nodes.Node) -> nodes.Node:
     while isinstance(node, nodes.Getattr | nodes.Getitem | nodes.Filter) and node.node is not None:
         node = node.node
     return node
+
+
+def _is_path(node: nodes.Node | None) -> TypeGuard[nodes.Name | nodes.Getattr | nodes.Getitem]:
+    return isinstance(node, nodes.Name | nodes.Getattr | nodes.Getitem)
 
 
 def _is_attributes(node: nodes.Node) -> bool:
