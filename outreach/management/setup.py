@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> int:
+    _check(args.organisation, args.admin)
     migrate()
     link = set_up(args.organisation, name=args.name, admin=args.admin)
     answer = {"organisation": args.organisation, "admin": args.admin, "link": link}
