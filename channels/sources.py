@@ -21,13 +21,14 @@ import feedparser
 import nh3
 
 from channels.client import Answer, fetch
+from channels.json_feed import parse_json_feed
 
 #: Longest feed that is read, bytes; the parser needs about twenty times as much memory.
 FEED_BYTES: Final = 8 << 20
 #: Entries beyond these are older ones of a feed that keeps everything.
 _MOST_ENTRIES: Final = 500
 _LONGEST: Final = {"title": 500, "summary": 20_000, "id": 1_000, "link": 2_000}
-_ACCEPT: Final = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
+_ACCEPT: Final = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.1"
 _HTML: Final = re.compile(rb"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _BLOCK_ENDS: Final = re.compile(r"<(?:br|/p|/li|/div|/h[1-6]|/tr)\b[^>]*>", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -106,7 +107,9 @@ def _read_answer(answer: Answer) -> Feed:
 
 
 def _parse(content: bytes, headers: Mapping[str, str], *, status: int) -> Feed:
-    parsed = feedparser.parse(content, response_headers=dict(headers), sanitize_html=True, resolve_relative_uris=True)
+    parsed = parse_json_feed(content) or feedparser.parse(
+        content, response_headers=dict(headers), sanitize_html=True, resolve_relative_uris=True
+    )
     entries = tuple(_read_entry(entry) for entry in parsed.entries[:_MOST_ENTRIES])
     return Feed(
         title=_detail(parsed.feed.get("title_detail"), "title"),

@@ -141,6 +141,39 @@ def test_entities_do_not_blow_up_and_read_no_files() -> None:
     assert "root:" not in read_feed(thief.encode()).title
 
 
+def test_json_feed_is_read_like_the_others() -> None:
+    items = [
+        {
+            "id": "n-1",
+            "url": "https://example.org/1",
+            "title": "Нова & услуга",
+            "content_html": "<p>Първо</p><script>alert(1)</script><p>Второ</p>",
+            "date_published": "2026-11-22T12:00:00+02:00",
+        },
+        {"title": "Без номер", "url": "javascript:alert(1)", "date_published": "2026-11-22T12:00:00"},
+        "not an item",
+    ]
+    document = {"version": "https://jsonfeed.org/version/1.1", "title": "Новини на общината", "language": "bg-BG"}
+    content = json.dumps(document | {"items": items}).encode()
+    assert without_made_ids(read_feed(content)) == EXPECTED
+    assert read_feed(b"\xef\xbb\xbf" + content) == read_feed(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"version": "https://jsonfeed.org/version/1.1"}', "The feed is not well-formed: there is no list of items"),
+        (b'{"version": 1, "items": []}', None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_json_that_is_no_feed_is_a_problem(content: bytes, problem: str | None) -> None:
+    feed = read_feed(content)
+    assert feed.entries == ()
+    assert problem in (None, *feed.problems)
+    assert feed.problems
+
+
 def test_windows_1251_is_read() -> None:
     content = RSS.replace("UTF-8", "windows-1251").encode("cp1251")
     assert read_feed(content).title == "Новини на общината"
