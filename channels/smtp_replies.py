@@ -91,7 +91,7 @@ class ReplyReader:
         return Reply(int(text[:3]), whole)
 
 
-#: Enhanced codes that say the same at every step; the longest prefix that fits decides.
+#: Enhanced codes that say the same at every step; the whole code decides, then its first two parts.
 _BY_STATUS: Final[dict[str, tuple[type[ChannelError], str]]] = {
     "4.2.2": (TemporaryFailure, "temporary"),  # mailbox full
     "4.3.2": (TemporaryFailure, "rate_limited"),
@@ -133,7 +133,7 @@ def _verdict(reply: Reply, step: Step) -> tuple[type[ChannelError], str]:
         return _BY_CODE[reply.code]
     if reply.code >= 500 and step in _ABOUT_THE_ACCOUNT:
         return _verdict_on_account(reply)
-    found = _by_status(reply.status) or _BY_CODE.get(reply.code)
+    found = _by_status(reply) or _BY_CODE.get(reply.code)
     if found is None and step is Step.RECIPIENT and reply.code in (550, 551, 553) and not reply.status:
         return PermanentFailure, "unknown_recipient"
     if found is None:
@@ -149,7 +149,10 @@ def _verdict_on_account(reply: Reply) -> tuple[type[ChannelError], str]:
     return AccountProblem, "account_problem"
 
 
-def _by_status(status: str) -> tuple[type[ChannelError], str] | None:
+def _by_status(reply: Reply) -> tuple[type[ChannelError], str] | None:
+    status = reply.status
+    if status[:1] != str(reply.code)[:1]:
+        return None  # the three digits are what the protocol goes by
     return _BY_STATUS.get(status) or _BY_STATUS.get(status.rpartition(".")[0])
 
 

@@ -89,7 +89,7 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Queue the bytes and send what the system takes now."""
         self.queued += len(data)
-        self._outbox = memoryview(bytes(self._outbox) + data)
+        self._outbox = memoryview(bytes(self._outbox) + data if self._outbox else data)
         self.flush()
 
     def flush(self) -> None:

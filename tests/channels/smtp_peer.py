@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import socket
-import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ class MailServer:
 
     extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
     banner: str = "220 peer ESMTP"
-    tls: ssl.SSLContext | None = None
+    password: str = ""
     #: Messages that one connection takes before it says 421.
     most_messages: int = 1_000_000
     attempts: list[str] = field(default_factory=list)
@@ -83,6 +84,7 @@ class MailServer:
                 opened, _ = self._socket.accept()
             except OSError:
                 return
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._opened.append(opened)
             self._run(self._serve, opened)
@@ -106,13 +108,14 @@ class _Dialogue:
         self._socket = opened
         self._lines: BinaryIO = opened.makefile("rb")
         self._answers: Mapping[str, str] = {}
-        self._sender_ok = False
+        self._sender_refused = False
         self._recipient = ""
         self._served = 0
 
     def run(self) -> None:
         with self._lines:
-            self._say(self._server.banner)
+            if not self._say(self._server.banner):
+                return
             while line := self._lines.readline():
                 command = line.decode().rstrip("\r\n")
                 self._server.commands.append(command)
@@ -123,6 +126,8 @@ class _Dialogue:
         verb = command[:4].upper()
         if verb == "EHLO":
             return self._say("\r\n".join([f"250-{word}" for word in ("peer", *self._server.extensions)] + ["250 HELP"]))
+        if verb == "AUTH":
+            return self._log_in()
         if verb == "MAIL":
             self._answers, self._recipient = self._server.next_answers(), ""
             if self._served >= self._server.most_messages:
@@ -131,7 +136,7 @@ class _Dialogue:
             return self._transaction("MAIL", "250 2.1.0 ok")
         if verb == "RCPT":
             self._server.attempts.append(command.partition("<")[2].partition(">")[0])
-            return self._transaction("RCPT", "250 2.1.5 ok")
+            return self._transaction("RCPT", "503 5.5.1 no sender" if self._sender_refused else "250 2.1.5 ok")
         if verb == "DATA":
             default = "354 go on" if self._recipient or self._answers.get("DATA") else "554 5.5.1 no valid recipients"
             return self._transaction("DATA", default) and (not self._in_data or self._take_content())
@@ -140,8 +145,18 @@ class _Dialogue:
             return False
         return self._say("250 ok") if verb in ("RSET", "NOOP") else self._say("502 5.5.2 what?")
 
+    def _log_in(self) -> bool:
+        """CRAM-MD5 for the user `ana`."""
+        challenge = b"<1.2@peer>"
+        self._say(f"334 {base64.b64encode(challenge).decode()}")
+        name, _, digest = base64.b64decode(self._lines.readline()).decode().partition(" ")
+        expected = hmac.new(self._server.password.encode(), challenge, "md5").hexdigest()
+        return self._say("235 2.7.0 in" if (name, digest) == ("ana", expected) else "535 5.7.8 wrong password")
+
     def _transaction(self, step: str, default: str) -> bool:
         reply = self._answers.get(step, default)
+        if step == "MAIL":
+            self._sender_refused = not reply.startswith("2")
         if step == "RCPT" and reply.startswith("2"):
             self._recipient = self._server.attempts[-1]
         self._in_data = step == "DATA" and reply.startswith("354")
