@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+import channels
+from channels.feed import Feed
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EntryPoint]]:
+    """Entry points of imaginary outside packages."""
+    points: list[EntryPoint] = []
+
+    def entry_points(*, group: str) -> list[EntryPoint]:
+        return [point for point in points if point.group == group]
+
+    monkeypatch.setattr(channels, "entry_points", entry_points)
+    forget()
+    yield points
+    forget()
+
+
+def forget() -> None:
+    for cached in (channels.get, channels._installed):
+        cached.cache_clear()
+
+
+def entry_point(name: str, value: str, group: str = channels.ENTRY_POINT_GROUP) -> EntryPoint:
+    return EntryPoint(name=name, value=value, group=group)
+
+
+@pytest.mark.parametrize("name", [*channels.BUILT_IN, *channels.DOUBLES])
+def test_get_gives_one_instance_under_its_own_name(name: str) -> None:
+    assert channels.get(name).name == name
+    assert channels.get(name) is channels.get(name)
+
+
+@pytest.mark.usefixtures("installed")
+def test_names_offers_no_doubles() -> None:
+    assert channels.names() == ("feed", "sendgrid", "smtp", "twilio", "x")
+
+
+def test_outside_package_adds_an_adapter(installed: list[EntryPoint]) -> None:
+    installed += [entry_point("press", "channels.feed:Feed"), entry_point("other", "nowhere:Else", "another.group")]
+    assert channels.names() == ("feed", "press", "sendgrid", "smtp", "twilio", "x")
+    assert isinstance(channels.get("press"), Feed)
+
+
+def test_outside_package_cannot_take_over_a_built_in_name(installed: list[EntryPoint]) -> None:
+    installed.append(entry_point("smtp", "channels.feed:Feed"))
+    assert channels.names() == ("feed", "sendgrid", "smtp", "twilio", "x")
+    assert channels.get("smtp").kind == "email"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("smpt", "There is no adapter named 'smpt'. Did you mean 'smtp'?"),
+        ("zzz", "There is no adapter named 'zzz'. There are: feed, sendgrid, smtp, twilio, x."),
+    ],
+)
+@pytest.mark.usefixtures("installed")
+def test_unknown_name_says_what_was_meant(name: str, message: str) -> None:
+    with pytest.raises(channels.UnknownAdapter) as caught:
+        channels.get(name)
+    assert str(caught.value) == message
+    copy: Any = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 -- our own bytes
+    assert (str(copy), copy.name) == (message, name)
