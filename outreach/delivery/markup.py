@@ -25,6 +25,7 @@ _LOOPED_LIST: Final = re.compile(r"(<!--jxq\d+qxj-->)\s*<(ul|ol)([^>]*)>(.*?)</\
 #: A paragraph that is one link and nothing else is a button.
 _BUTTON: Final = re.compile(r'<p><a href="([^"]*)"(?: title="[^"]*")?>((?:(?!</a>|<a |<img ).)+)</a></p>', re.DOTALL)
 _TAG: Final = re.compile(r"<[a-zA-Z/][^<>]*>")
+_BEFORE_TBODY: Final = re.compile(r"((?:<!--jxq\d+qxj-->\s*)+)(<tbody[^>]*>)")
 _WHOLE_DOCUMENT: Final = re.compile(r"^\s*(?:<!doctype html|<html\b)", re.IGNORECASE)
 
 
@@ -154,4 +155,6 @@ def inline_css(document: str) -> str:
     """Write each style to its element, since many mail programs read nothing else; at-rules stay in the head."""
     # Remote style sheets stay where they are: fetching them would let an author call our own network.
     inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=False)
-    return str(inliner.inline(document))
+    inlined = str(inliner.inline(document))
+    # The parser puts the first row of a table into a <tbody> of its own making, and a loop's beginning before it.
+    return inlined if "<tbody" in document else _BEFORE_TBODY.sub(r"\2\1", inlined)
