@@ -46,7 +46,8 @@ def test_what_is_not_there_leads_nowhere(studio: Studio) -> None:
 
     studio.account()
     run = create_run(studio.campaign(), occurrence=clock.now(), actor=studio.publisher)
-    there = {"kind": TokenKind.CLICK, "run": run.pk, "channel": "email", "language": "bg"}
+    there: dict[str, Any] = {"kind": TokenKind.CLICK, "run": run.pk, "channel": "email", "language": "bg"}
     assert url_of(Token(**{**there, "link": 0})) == "https://card.example.bg/?a=1&b=2"
-    for change in ({"run": 0}, {"link": 99}, {"channel": "sms"}, {"language": "en"}):
+    changes: tuple[dict[str, Any], ...] = ({"run": 0}, {"link": 99}, {"channel": "sms"}, {"language": "en"})
+    for change in changes:
         assert url_of(Token(**{**there, **change})) is None
