@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 
 from outreach.audience.models import Address, Subscriber
 from outreach.campaigns.models import Run
@@ -15,6 +15,8 @@ from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import DeliveryState, EventKind
 from outreach.delivery.models import Attempt, Batch, Delivery
 from outreach.events.models import Event, Reply
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +72,23 @@ def receipt(organisation: Organisation, public_id: str) -> DeliveryReceipt:
     return DeliveryReceipt(
         delivery=delivery,
         run=run,
-        account=Account.objects.filter(pk=delivery.account_id).first(),
-        address=Address.objects.filter(pk=delivery.address_id).first(),
-        subscriber=Subscriber.objects.filter(pk=delivery.subscriber_id).first(),
+        account=_row(Account.objects.all(), delivery.account_id),
+        address=_row(Address.objects.all(), delivery.address_id),
+        subscriber=_row(Subscriber.objects.all(), delivery.subscriber_id),
         state=shown_state(delivery),
         steps=sorted(_steps(run, delivery), key=lambda step: step.at),
     )
 
 
+def _row(rows: QuerySet[Row], key: int | None) -> Row | None:
+    """The row that the delivery names; it may be gone, since nothing of the ledger depends on it."""
+    return rows.filter(pk=key).first() if key is not None else None
+
+
 def shown_state(delivery: Delivery) -> str:
     """`sending` for an id in a batch's hands, which is shown and never stored."""
     is_open = delivery.state in (DeliveryState.PLANNED, DeliveryState.DEFERRED)
-    if is_open and Batch.objects.filter(pk=delivery.batch_id, in_hand__contains=[delivery.id]).exists():
+    if is_open and Batch.objects.filter(pk=delivery.batch_id or 0, in_hand__contains=[delivery.id]).exists():
         return "sending"
     return str(delivery.state)
 

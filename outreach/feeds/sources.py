@@ -87,7 +87,8 @@ def read_due_source(source_id: int) -> int:
 
 def next_reading(failures: int) -> timedelta:
     """How long to wait after so many failures in a row."""
-    return min(EVERY * 2 ** min(failures, 10), LONGEST_WAIT)
+    doublings = min(failures, 10)
+    return min(EVERY * (1 << doublings), LONGEST_WAIT)
 
 
 def _keep_trouble(source: Source, trouble: str) -> None:

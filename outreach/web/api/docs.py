@@ -29,8 +29,8 @@ def _groups(schema: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 def _fields(schema: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
     """The body's fields: name, type in words, whether it must be there."""
-    contents = operation.get("requestBody", {}).get("content", {})
-    body = _resolve(schema, next(iter(contents.values()), {}).get("schema", {}))
+    contents: dict[str, Any] = operation.get("requestBody", {}).get("content", {})
+    body = _resolve(schema, next(iter(contents.values()), {"schema": {}})["schema"])
     required = set(body.get("required", []))
     return [
         {"name": name, "type": _type_in_words(schema, field), "required": name in required}

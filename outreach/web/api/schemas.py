@@ -9,7 +9,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field, JsonValue
 
 Slug = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
-Names = Annotated[dict[Literal["bg", "en"], str], Field(description="A text in each language.")]
+Names = Annotated[dict[str, str], Field(description="A text in each language: {bg, en}.")]
 ChannelName = Literal["email", "sms", "social", "feed", "push", "webhook"]
 Kind = Literal["citizen", "business", "official", "partner"]
 Lang = Literal["bg", "en"]
