@@ -36,10 +36,15 @@ class Person:
 
 
 def find_person(token: Token) -> Person | None:
-    """The person that a token of kind PERSON or VIEW was made for; None where the message is gone."""
-    run = Run.objects.select_related("organisation").filter(pk=token.run).first()
+    """The person that a personal token was made for; None where the message is gone."""
     delivery = Delivery.objects.filter(run_id=token.run, id=token.delivery).first()
-    if run is None or delivery is None:
+    return person_of(delivery) if delivery else None
+
+
+def person_of(delivery: Delivery) -> Person | None:
+    """The person that a message went to; None where its run is gone."""
+    run = Run.objects.select_related("organisation").filter(pk=delivery.run_id).first()
+    if run is None:
         return None
     known = Subscriber.objects.select_related("organisation").filter(erased_at=None)
     subscriber = known.filter(pk=delivery.subscriber_id).first() if delivery.subscriber_id else None

@@ -5,7 +5,7 @@ The token is the right: no log-in, no cookie, and so no CSRF token to check.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import nh3
 from django.http import HttpRequest, HttpResponse
@@ -47,7 +47,7 @@ def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
     language = choose_language(request, usual=_language_of(person))
     if person is None or person.subscriber is None:
         return _nobody(person, language)
-    context = {
+    context: dict[str, Any] = {
         "topics": [{"name": in_language(topic.name, language) or topic.slug} for topic in person.topics],
         "preferences_url": reverse("public-preferences", args=[text]),
         "organisation": person.subscriber.organisation,
@@ -132,6 +132,8 @@ def _language_of(person: Person | None) -> str:
 
 
 def _masked_address(person: Person) -> str:
+    if person.delivery.address_id is None:
+        return ""
     address = Address.objects.filter(pk=person.delivery.address_id).values_list("value", flat=True).first()
     return mask(address) if address else ""
 

@@ -1,0 +1,200 @@
+"""Provider call-backs: verified, stored before the answer, applied once, kept while their delivery is unknown."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import Error as DatabaseTrouble
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+import channels
+from channels.base import EventWord, ForgedHook, Hook, ProviderEvent
+from outreach.core import clock
+from outreach.core.errors import OutreachError
+from outreach.core.models import Account
+from outreach.core.vocabulary import EventKind
+from outreach.delivery.adapters import plain_account
+from outreach.delivery.models import Delivery
+from outreach.events import optout
+from outreach.events.effects import Told, is_settled, resolve_doubt, take_effect, without_addresses
+from outreach.events.matching import match_callback, match_provider_id, match_public_id
+from outreach.events.models import HookCall
+from outreach.events.replies import take_reply_event
+from outreach.events.storable import storable, storable_text
+
+logger = logging.getLogger(__name__)
+
+#: Provider events that become an event of ours; the others have a road of their own or none.
+KINDS: Final[Mapping[EventWord, EventKind]] = {
+    EventWord.DELIVERED: EventKind.DELIVERED,
+    EventWord.BOUNCED: EventKind.BOUNCED,
+    EventWord.DELAYED: EventKind.DELAYED,
+    EventWord.REJECTED: EventKind.REJECTED,
+    EventWord.COMPLAINED: EventKind.COMPLAINED,
+    EventWord.OPENED: EventKind.OPENED,
+    EventWord.CLICKED: EventKind.CLICKED,
+    EventWord.READ: EventKind.READ,
+    EventWord.UNKNOWN: EventKind.UNKNOWN,
+}
+#: How long a call waits for a delivery that nobody knows.
+KEPT_WAITING: Final = timedelta(days=7)
+#: Calls that one run of the task takes on.
+MOST_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookResult:
+    """What became of one call-back's events."""
+
+    #: Applied now.
+    applied: int
+    #: Kept, since their delivery is not known yet.
+    waiting: int
+    #: Known before; without effect.
+    repeated: int
+
+
+class Forged(OutreachError):
+    """The signature is not the provider's."""
+
+    status = 400
+    message = _("The signature is not the provider's.")
+
+
+def accept_hook(
+    account: Account, *, kind: str, url: str, body: bytes, headers: Mapping[str, str], query: Mapping[str, str]
+) -> HookResult:
+    """Verify a call-back, store its events, and apply what can be applied.
+
+    `url` is the public one, as the provider signed it; names in `headers` are in lower case.
+
+    Raises:
+        Forged: the signature is not the provider's; nothing was stored.
+    """
+    hook = Hook(kind=kind, url=url, body=body, headers=headers, query=query)
+    try:
+        told = channels.get(account.adapter).parse_events(hook, plain_account(account))
+    except ForgedHook as err:
+        raise Forged(account=account.pk) from err
+    events = {storable_text(event.event_id)[:200]: _with_delivery(account, hook, event) for event in told}
+    known = set(HookCall.objects.filter(account=account, event_id__in=events).values_list("event_id", flat=True))
+    HookCall.objects.bulk_create(
+        [
+            HookCall(account=account, event_id=event_id, event=_as_json(event))
+            for event_id, event in events.items()
+            if event_id not in known
+        ],
+        ignore_conflicts=True,
+    )
+    fresh = HookCall.objects.filter(account=account, event_id__in=events.keys() - known, applied_at=None)
+    results = [apply_call(pk) for pk in fresh.order_by("pk").values_list("pk", flat=True)]
+    return HookResult(applied=results.count(True), waiting=results.count(False), repeated=len(known))
+
+
+def apply_waiting() -> int:
+    """Apply again what could not be applied when it came; answer how many now were."""
+    since = clock.now() - KEPT_WAITING
+    waiting = HookCall.objects.filter(applied_at=None, received_at__gte=since).order_by("received_at", "pk")
+    return sum(_try_again(pk) for pk in list(waiting.values_list("pk", flat=True)[:MOST_AT_ONCE]))
+
+
+def _try_again(pk: int) -> bool:
+    """One that cannot be applied must not keep the others from it."""
+    try:
+        return apply_call(pk)
+    except (OutreachError, DatabaseTrouble):
+        logger.exception("a call-back cannot be applied", extra={"action": "hook.apply", "call": pk})
+        return False
+
+
+@transaction.atomic
+def apply_call(pk: int) -> bool:
+    """Apply one stored event under its row's lock; False while its delivery is not known."""
+    calls = HookCall.objects.select_for_update(of=("self",)).select_related("account__organisation")
+    call = calls.filter(pk=pk, applied_at=None).first()
+    if call is None:
+        return True
+    event = _from_json(call.event)
+    if event.word == EventWord.REPLIED:
+        take_reply_event(call.account, event)
+        _finish(call)
+        return True
+    delivery = _find_delivery(call.account, event)
+    if delivery is None:
+        return False
+    _apply(call, event, delivery)
+    if is_settled(delivery):
+        # What comes while its worker still has it in hand is taken again afterwards: it may resolve a doubt by then.
+        _finish(call, keep=event.word not in {EventWord.OPENED, EventWord.CLICKED})
+    return True
+
+
+def _apply(call: HookCall, event: ProviderEvent, delivery: Delivery) -> None:
+    source = call.account.adapter
+    if event.word == EventWord.UNSUBSCRIBED:
+        if person := optout.person_of(delivery):
+            optout.opt_out(person, source=source, evidence={"event": call.event_id})
+        return
+    kind = KINDS.get(event.word)
+    if kind is None:
+        resolve_doubt(delivery, EventKind.DELIVERED, detail=f"{source}: {event.word}")
+        return
+    told = Told(
+        kind=kind,
+        at=event.at or call.received_at,
+        identity=f"{call.account_id}:{call.event_id}",
+        source=source,
+        reason=event.reason,
+        hard=event.hard,
+        address=event.address,
+        url=event.url,
+        user_agent=event.user_agent,
+        machine=event.machine,
+        raw=event.raw,
+    )
+    take_effect(delivery, told)
+
+
+def _finish(call: HookCall, *, keep: bool = True) -> None:
+    """Mark as applied; of opens and clicks only the key stays, since the event has said what may be kept."""
+    call.applied_at = clock.now()
+    call.event = call.event if keep else {}
+    call.save(update_fields=["applied_at", "event"])
+
+
+def _find_delivery(account: Account, event: ProviderEvent) -> Delivery | None:
+    match = match_public_id(account, event.message) or match_provider_id(account, event.provider_id)
+    return match.delivery if match else None
+
+
+def _with_delivery(account: Account, hook: Hook, event: ProviderEvent) -> ProviderEvent:
+    """The event with the delivery that the call's own URL names, where the provider gives nothing back."""
+    match = match_callback(account, hook.query.get("d", ""))
+    message = match.delivery.public_id if match and event.word != EventWord.REPLIED else event.message
+    return replace(event, message=message, raw=without_addresses(event.raw))
+
+
+def _as_json(event: ProviderEvent) -> dict[str, Any]:
+    fields = storable(asdict(event))
+    return {
+        **fields,
+        "at": event.at.isoformat() if event.at else None,
+        "mime": base64.b64encode(event.mime).decode(),
+    }
+
+
+def _from_json(fields: Mapping[str, Any]) -> ProviderEvent:
+    return ProviderEvent(
+        **{
+            **fields,
+            "word": EventWord(fields["word"]),
+            "at": datetime.fromisoformat(fields["at"]) if fields["at"] else None,
+            "mime": base64.b64decode(fields["mime"]),
+        }
+    )

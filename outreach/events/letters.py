@@ -1,0 +1,116 @@
+"""Reading an inbound e-mail in whatever state: headers in words, readable text, the headers that came back in it."""
+
+from __future__ import annotations
+
+import email
+import re
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.message import Message
+from email.utils import getaddresses, parseaddr
+from typing import Final
+
+from outreach.events.quoting import text_of_html
+
+#: Header names by which a file is recognised as a message.
+_HEADERS: Final = frozenset(
+    {"from", "to", "subject", "date", "message-id", "received", "return-path", "content-type", "mime-version"}
+)
+_HTML: Final = re.compile(r"<(?:html|body|div|p|br|table|blockquote)\b", re.I)
+
+
+def parse(content: bytes) -> Message:
+    """The message; a file without headers is taken for the body of one."""
+    body = content.lstrip(b"\r\n")
+    if body.startswith(b"From ") and b"\n" in body:
+        body = body.split(b"\n", 1)[1]
+    message = email.message_from_bytes(body)
+    if {name.lower() for name in message.keys()} & _HEADERS:  # noqa: SIM118 -- a Message is no mapping
+        return message
+    bare = Message()
+    kind = "html" if _HTML.search(content[:2000].decode("utf-8", "replace")) else "plain"
+    bare["Content-Type"] = f'text/{kind}; charset="utf-8"'
+    bare.set_payload(content)
+    return bare
+
+
+def decode_header_text(value: str) -> str:
+    """RFC 2047 in words; what cannot be decoded stays as it is."""
+    unfolded = re.sub(r"\s*[\r\n]+\s*", " ", value)
+    try:
+        pieces = decode_header(unfolded)
+    except (HeaderParseError, ValueError):
+        return unfolded
+    return "".join(_decode(piece, charset) for piece, charset in pieces).strip()
+
+
+def header(message: Message, name: str) -> str:
+    """A header in words, '' where there is none."""
+    return decode_header_text(str(message.get(name, "")))
+
+
+def sender_of(message: Message) -> str:
+    """The bare address of who wrote it."""
+    return parseaddr(header(message, "From"))[1][:320]
+
+
+def recipients_of(message: Message) -> list[str]:
+    """Bare addresses that it came to, the envelope's first."""
+    values = [
+        str(v)
+        for name in ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
+        for v in message.get_all(name, [])
+    ]
+    return [address for _, address in getaddresses(values) if "@" in address]
+
+
+def text_of(message: Message) -> str:
+    """The readable text: the plain part where there is one, else the HTML one as text."""
+    plain, rich = "", ""
+    for part in _own_parts(message):
+        kind = part.get_content_type()
+        if kind == "text/plain" and not plain.strip():
+            plain = payload_text(part)
+        elif kind == "text/html" and not rich:
+            rich = payload_text(part)
+    return plain if plain.strip() else text_of_html(rich) if rich else ""
+
+
+def payload_text(part: Message) -> str:
+    """A part's body in words, whatever charset it claims."""
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    return _decode(data, part.get_content_charset())
+
+
+def returned_headers(message: Message) -> Message | None:
+    """The headers of our own message where it came back, whole or its headers alone."""
+    for part in message.walk():
+        kind = part.get_content_type()
+        payload = part.get_payload()
+        if kind == "message/rfc822" and isinstance(payload, list) and payload:
+            return payload[0] if isinstance(payload[0], Message) else None
+        if kind in {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}:
+            return email.message_from_string(payload_text(part))
+    return None
+
+
+def _own_parts(message: Message) -> list[Message]:
+    """Parts of this message, none of a message within it."""
+    if not message.is_multipart():
+        return [message]
+    if message.get_content_maintype() == "message":
+        return []
+    return [leaf for part in message.get_payload() if isinstance(part, Message) for leaf in _own_parts(part)]
+
+
+def _decode(data: bytes | str, charset: str | None) -> str:
+    if isinstance(data, str):
+        return data
+    for name in (charset or "utf-8", "utf-8", "windows-1251"):
+        try:
+            return data.decode(name)
+        except (LookupError, ValueError):
+            continue
+    return data.decode("utf-8", "replace")

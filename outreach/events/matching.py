@@ -1,0 +1,114 @@
+"""Whose message was it? From what a provider or a person gives back to the delivery it speaks of.
+
+Only deliveries of the account's own organisation and below are ever found: an account hears about its own messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from outreach.audience.addresses import BadAddress, normalise
+from outreach.audience.models import Address
+from outreach.campaigns.models import Run
+from outreach.core import clock
+from outreach.core.models import Account
+from outreach.core.secrets import derived_key
+from outreach.core.vocabulary import DeliveryState, Language
+from outreach.delivery import tokens
+from outreach.delivery.models import Delivery
+from outreach.delivery.tokens import TokenKind
+
+#: `RUN-ID` of a delivery.
+_PUBLIC_ID: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
+#: The deterministic Message-ID that `delivery.letters` makes: `RUN-ID.SIGNATURE@host`.
+_MESSAGE_ID: Final = re.compile(r"<?((\d{1,18})-(\d{1,18}))\.([0-9a-f]{16})@[^\s<>]+>?")
+#: How far back an answer without a token is looked for.
+REMEMBERED: Final = timedelta(days=90)
+#: Newest runs that are looked through for an answer without a token.
+NEWEST_RUNS: Final = 50
+#: States of a delivery that its recipient may have got.
+_MAY_HAVE_ARRIVED: Final = (
+    DeliveryState.ACCEPTED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.PLANNED,
+    DeliveryState.DEFERRED,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A delivery, and what led to it."""
+
+    delivery: Delivery
+    #: `token`, `message_id`, `address` or `post`.
+    by: str
+
+
+def match_public_id(account: Account, text: str) -> Match | None:
+    """The delivery of `RUN-ID`, where we wrote that into the message and the answer gives it back."""
+    found = _PUBLIC_ID.fullmatch(text.strip())
+    return _get(account, run=int(found[1]), delivery=int(found[2]), by="token") if found else None
+
+
+def match_callback(account: Account, text: str) -> Match | None:
+    """The delivery of a call-back token, the unguessable part of its URL."""
+    token = tokens.read(text, TokenKind.CALLBACK)
+    return _get(account, run=token.run, delivery=token.delivery, by="token") if token else None
+
+
+def match_message_ids(account: Account, ids: Iterable[str]) -> Match | None:
+    """The delivery whose Message-ID is among these; one that we did not sign is not believed."""
+    for text in ids:
+        found = _MESSAGE_ID.search(text)
+        if found is None or not hmac.compare_digest(found[4], _signature(found[1])):
+            continue
+        if match := _get(account, run=int(found[2]), delivery=int(found[3]), by="message_id"):
+            return match
+    return None
+
+
+def match_provider_id(account: Account, provider_id: str) -> Match | None:
+    """The account's recent delivery that the provider calls so; asked only where nothing better came back."""
+    if not provider_id:
+        return None
+    runs = _recent_runs(account)
+    posts = [f"a:{account.pk}:{language}" for language in ("", *Language.values)]
+    known = Delivery.objects.filter(run_id__in=runs, provider_id=provider_id)
+    delivery = known.filter(target__in=posts).first() or known.filter(account=account).first()
+    return Match(delivery=delivery, by="post") if delivery else None
+
+
+def match_address(account: Account, channel: str, address: str) -> Match | None:
+    """The latest message that went to this address by this channel."""
+    try:
+        normalised = normalise(channel, address)
+    except BadAddress:
+        return None
+    subtree = Address.objects.filter(organisation__path__startswith=account.organisation.path)
+    people = list(subtree.filter(channel=channel, normalised=normalised).values_list("subscriber_id", flat=True))
+    targets = [f"s:{subscriber}" for subscriber in people]
+    sent = Delivery.objects.filter(run_id__in=_recent_runs(account), target__in=targets, channel=channel)
+    delivery = sent.filter(state__in=_MAY_HAVE_ARRIVED).order_by("-run_id", "-id").first() if targets else None
+    return Match(delivery=delivery, by="address") if delivery else None
+
+
+def _get(account: Account, *, run: int, delivery: int, by: str) -> Match | None:
+    if not Run.objects.for_organisation(account.organisation).filter(pk=run).exists():
+        return None
+    found = Delivery.objects.filter(run_id=run, id=delivery).first()
+    return Match(delivery=found, by=by) if found else None
+
+
+def _recent_runs(account: Account) -> list[int]:
+    recent = Run.objects.for_organisation(account.organisation).filter(as_of__gte=clock.now() - REMEMBERED)
+    return list(recent.order_by("-pk").values_list("pk", flat=True)[:NEWEST_RUNS])
+
+
+def _signature(public_id: str) -> str:
+    return hmac.digest(derived_key("message-id"), public_id.encode(), hashlib.sha256)[:8].hex()
