@@ -191,7 +191,7 @@ def _links(runs: list[Run]) -> list[FollowedLink]:
     if not runs:
         return []
     clicks: Mapping[tuple[str, str, int], int] = {
-        (row["channel"], row["language"], row["link"]): row["count"]
+        (row["channel"], row["language"], row["link"] or 0): row["count"]
         for row in Event.objects.filter(
             run__in=[run.pk for run in runs], kind=EventKind.CLICKED, verdict=Verdict.HUMAN, link__isnull=False
         )
