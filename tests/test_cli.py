@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -173,6 +174,14 @@ def test_mistakes_are_worded(
     done = installation.run(*arguments, **environment)
 
     assert (done.returncode != 0, words in done.stderr, "Traceback" in done.stderr) == (True, True, False), done.stderr
+
+
+def test_run_says_that_its_port_is_taken(installation: Installation, free_port: int) -> None:
+    with socket.create_server(("127.0.0.1", free_port)):
+        done = installation.run("run")
+
+    words = f"Cannot listen on port {free_port} of 127.0.0.1: Address already in use. Set OUTREACH_PORT.\n"
+    assert (done.returncode, done.stderr) == (1, words)
 
 
 def test_doctor_says_that_the_database_is_away_and_what_to_do(installation: Installation) -> None:

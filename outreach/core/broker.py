@@ -19,6 +19,7 @@ from queue import Empty
 from typing import Any
 
 import psycopg
+from amqp.exceptions import RecoverableConnectionError
 from kombu.transport import TRANSPORT_ALIASES, virtual
 
 logger = logging.getLogger(__name__)
@@ -182,7 +183,9 @@ class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types
     Channel = Channel
     driver_type = "postgresql"
     driver_name = "psycopg"
-    connection_errors = (psycopg.OperationalError, psycopg.InterfaceError)
+    #: kombu's own words for a channel whose connection was closed are amqp's.
+    connection_errors = (psycopg.OperationalError, psycopg.InterfaceError, RecoverableConnectionError)
+    recoverable_connection_errors = connection_errors
     channel_errors = (psycopg.DatabaseError,)
     can_parse_url = True
 

@@ -55,6 +55,7 @@ def make_app(url: str) -> Celery:
     made.conf.update(
         broker_transport_options=TRANSPORT_OPTIONS.get(scheme, {}),
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
         task_queues=[Queue(lane, routing_key=lane, queue_arguments=quorum) for lane in LANES],
         task_default_queue=UPKEEP,
         task_default_exchange="outreach",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from django.db import connections
 
 import outreach
 from outreach.core.database import EmbeddedDatabase
+from outreach.core.errors import StateConflict
 from outreach.core.models import Installation
 from outreach.core.supervise import Program, Supervisor
 from outreach.core.vocabulary import Lane
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> int:
+    check_port(settings.HOST, settings.PORT)
     with _database() as tick:
         migrate()
         log_in = _load_demonstration(args.subscribers) if args.demonstration else ""
@@ -42,6 +45,20 @@ def handle(args: argparse.Namespace) -> int:
         _announce(log_in)
         supervisor.run()
     return 0
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse to start where another program listens: a child that fails again and again says less.
+
+    Raises:
+        StateConflict: the port is taken.
+    """
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise StateConflict(f"Cannot listen on port {port} of {host}: {reason}. Set OUTREACH_PORT.") from error
 
 
 def programs(*, has_sandbox: bool) -> list[Program]:

@@ -138,6 +138,23 @@ def test_told_to_stop_long_tasks_end_and_the_worker_with_them(marks: Path, embed
     assert (code, seen(marks)) == (0, {"long": 2})
 
 
+def test_publishing_outlives_a_restart_of_the_database(embedded: dict[str, str]) -> None:
+    """By a producer that is kept, as beat keeps one, and by the pool, as the web process does."""
+    with (
+        sending_to(broker.URL),
+        queue.app.connection_for_write() as kept,
+        psycopg.connect(embedded["DATABASE_URL"], autocommit=True) as link,
+    ):
+        producer = queue.app.amqp.Producer(kept, auto_declare=False)
+        for _ in range(2):
+            queue._publish("test.mark", ("pool",), Lane.NOTICES)
+            queue.app.send_task("test.mark", args=("kept",), producer=producer, queue="upkeep")
+            link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        sent = link.execute("SELECT queue, count(*) FROM broker.message GROUP BY queue ORDER BY queue").fetchall()
+
+    assert sent == [("notices", 2), ("upkeep", 2)]
+
+
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed here")
 def test_broker_url_switches_to_redis(
     marks: Path, own_database: dict[str, str], free_port: int, tmp_path: Path
