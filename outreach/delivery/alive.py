@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from outreach.delivery import queries
 from outreach.delivery.connection import Identity, Link, callers_link, change, fetch, fetch_one, identity
@@ -37,8 +38,8 @@ def reasons_to_hold(seen: LastSeen, here: Identity, *, grace: timedelta) -> dict
 
 def alive() -> list[int]:
     """Write that we are here; first hold what a restored copy or a long absence concerns. Answers the runs held."""
-    link = callers_link()
-    with link.transaction():
+    with transaction.atomic():
+        link = callers_link()
         here = identity(link)
         trouble = reasons_to_hold(_last_seen(link), here, grace=timedelta(seconds=settings.GRACE))
         held = _hold(link, here, trouble)

@@ -11,7 +11,7 @@ import psycopg
 from outreach.campaigns.models import Campaign, Run
 from outreach.core.vocabulary import RunKind
 from outreach.delivery import counters, queries
-from outreach.delivery.connection import Link, connect, fetch
+from outreach.delivery.connection import Link, connect, fetch, transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def check_ledger(campaign: Campaign | None = None) -> LedgerCheck:
     with connect() as link:
         link.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         for run, kind in runs.values_list("pk", "kind"):
-            with link.transaction():
+            with transaction(link):
                 _check_run(link, run, result, counts=kind == RunKind.CAMPAIGN)
     return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -32,6 +34,21 @@ def callers_link() -> Link:
     """The connection that Django uses in this thread: what is done on it is part of the caller's transaction."""
     connection.ensure_connection()
     return cast(Link, connection.connection)
+
+
+@contextmanager
+def transaction(link: Link) -> Iterator[psycopg.Transaction]:
+    """One transaction, or a savepoint within the caller's; leaving it without an error means that it is committed.
+
+    psycopg's own leaves silently where the connection was lost before the COMMIT could be sent.
+
+    Raises:
+        psycopg.OperationalError: the connection was lost; nothing, or at COMMIT possibly everything, was written.
+    """
+    with link.transaction() as begun:
+        yield begun
+    if link.closed:
+        raise psycopg.OperationalError("the connection was lost before the commit")
 
 
 def fetch(link: Link, query: str, **params: Any) -> list[TupleRow]:

@@ -105,7 +105,7 @@ class Engine:
                 self._serve_windows(lease, work, session, most=can.window)
         except FenceLost:
             logger.warning("Batch %s was taken over", lease.batch, extra={"action": "fence_lost", "run": lease.run})
-        advance_run(self._link, lease.run)
+        self._advance(lease.run)
 
     def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
         speed = 0.0
@@ -181,6 +181,14 @@ class Engine:
             except FenceLost:
                 append_late(self._link, lease, done)
                 raise
+
+    def _advance(self, run: int) -> None:
+        """Move the run on, through a broken connection if need be."""
+        try:
+            advance_run(self._link, run)
+        except psycopg.OperationalError:
+            self._reconnect(time.monotonic() + KEEP_TRYING)
+            advance_run(self._link, run)
 
     def _still_to_write(self, lease: Lease, done: Settlement, *, before: list[int]) -> Settlement:
         """What is left to write after a break: nothing, where the commit had come through all the same."""

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from channels.base import OutcomeKind
 from outreach.core.vocabulary import CounterKind, DeliveryState, Receipt
 from outreach.delivery import counters, queries
-from outreach.delivery.connection import Link, callers_link, change, fetch
+from outreach.delivery.connection import Link, callers_link, change, fetch, transaction
 from outreach.delivery.hand import Lease
 from outreach.delivery.settle import Settlement
 from outreach.delivery.verdicts import resolved_by_evidence
@@ -79,7 +79,7 @@ def append_all(
     if not evidence:
         return {}
     deltas: counters.Deltas = Tally()
-    with link.transaction():
+    with transaction(link):
         rows = fetch(link, queries.LOCK_ROWS, run=run_id, ids=sorted({each.delivery for each in evidence}))
         at: datetime = fetch(link, queries.NOW)[0][0]
         change(
@@ -135,7 +135,7 @@ def set_receipts(run_id: int, receipts: Mapping[int, str]) -> int:
     """Write receipts of one run's deliveries and count them; how many said more than what was there."""
     link = callers_link()
     deltas: counters.Deltas = Tally()
-    with link.transaction():
+    with transaction(link):
         rows = fetch(link, queries.LOCK_ROWS, run=run_id, ids=sorted(receipts))
         news: dict[int, str] = {}
         for id_, channel, language, _, _, _, old in rows:

@@ -18,7 +18,7 @@ from outreach.core import failpoints
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import CampaignState, CounterKind, Lane, RunKind
 from outreach.delivery import counters, queries
-from outreach.delivery.connection import Identity, Link, change, connect, fetch, fetch_one, identity
+from outreach.delivery.connection import Identity, Link, change, connect, fetch, fetch_one, identity, transaction
 from outreach.delivery.recipients import named_rows, public_rows
 from outreach.delivery.runs import advance_run
 
@@ -80,7 +80,7 @@ def fan_out(run_id: int, *, size: Size | None = None) -> bool:
 def write_chunk(link: Link, run_id: int, *, here: Identity, size: Size) -> bool | None:
     """Write one chunk; whether it was the last, or None where nothing was to be done or nothing came of it."""
     is_advanced = False
-    with link.transaction() as transaction:
+    with transaction(link) as begun:
         plan = _claim(link, run_id, here)
         if plan is None:
             return None
@@ -92,7 +92,7 @@ def write_chunk(link: Link, run_id: int, *, here: Identity, size: Size) -> bool 
         is_last = people < size.chunk
         is_advanced = _advance(link, plan, deltas, here=here, last=last, is_last=is_last)
         if not is_advanced:  # it was paused or cancelled while the chunk was written: the chunk never was
-            raise psycopg.Rollback(transaction)
+            raise psycopg.Rollback(begun)
         counters.write(link, run_id, deltas)
     if is_advanced:
         failpoints.hit("fanout.after_commit")

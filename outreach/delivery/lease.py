@@ -12,7 +12,7 @@ from outreach.campaigns.models import Run
 from outreach.core import alerts, failpoints
 from outreach.core.vocabulary import BatchState, Lane
 from outreach.delivery import counters, pacing, queries
-from outreach.delivery.connection import Identity, Link, change, fetch, fetch_one
+from outreach.delivery.connection import Identity, Link, change, fetch, fetch_one, transaction
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.models import Batch
 from outreach.delivery.settle import Settlement, write_settlement
@@ -31,7 +31,7 @@ def take_batch(link: Link, lane: str, *, here: Identity) -> Lease | None:
     A batch that was taken over too often is parked with an alert instead, and the next one is tried.
     """
     while True:
-        with link.transaction():
+        with transaction(link):
             row = fetch_one(
                 link,
                 queries.LEASE,
@@ -57,7 +57,7 @@ def resolve_lost(link: Link) -> int:
     """Resolve the hands of workers that died in runs which do not run: nothing is sent; say how many batches."""
     resolved = 0
     while True:
-        with link.transaction():
+        with transaction(link):
             row = fetch_one(link, queries.LEASE_LOST, lease=pacing.LEASE)
             if row is None:
                 return resolved

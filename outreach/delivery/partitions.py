@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from outreach.delivery import queries
-from outreach.delivery.connection import Link, connect, fetch, fetch_one
+from outreach.delivery.connection import Link, connect, fetch, fetch_one, transaction
 
 #: A partition that holds so many rows, or is so old, takes no new run.
 MOST_ROWS: Final = 20_000_000
@@ -67,7 +67,7 @@ def begin_partition(link: Link, last: Partition) -> str:
     link.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS run_range").format(old))
     link.execute(sql.SQL("ALTER TABLE {} ADD CONSTRAINT run_range CHECK {} NOT VALID").format(old, bound))
     link.execute(sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT run_range").format(old))
-    with link.transaction():
+    with transaction(link):
         link.execute("SET LOCAL lock_timeout = '2s'")
         link.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(LEDGER, old))
         link.execute(

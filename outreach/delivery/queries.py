@@ -2,8 +2,8 @@
 
 Rules kept here: ledger times are `clock_timestamp()`; a settle names no indexed column but `batch_id`, which changes
 only for a retry; counters are a transaction's last statement; a batch's row is locked before its rows are looked at.
-No statement of the hot path compares `run_id` with a constant unless `id` is compared too: of a run that began after the
-last ANALYZE the planner expects one row, and would read the whole run to find a hundred.
+No statement of the hot path compares `run_id` alone with a constant: of a run that began after the last ANALYZE the
+planner expects one row, and would read the whole run to find a hundred.
 """
 
 from __future__ import annotations

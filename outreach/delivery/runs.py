@@ -18,7 +18,7 @@ from outreach.core.errors import StateConflict
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import ENDED, CampaignState, DeliveryState, Lane, Reason
 from outreach.delivery import counters, queries
-from outreach.delivery.connection import Link, callers_link, change, fetch, fetch_one, identity
+from outreach.delivery.connection import Link, callers_link, change, fetch, fetch_one, identity, transaction
 
 S = CampaignState
 
@@ -95,7 +95,7 @@ def advance_run(link: Link, run_id: int) -> str | None:
     """Move a run to where its rows already are (`paused`, `cancelled`, `finished`); the new state, or None."""
     if _is_at_work(link, run_id):
         return None
-    with link.transaction():
+    with transaction(link):
         row = fetch_one(link, queries.LOCK_RUN, run=run_id)
         if row is None:
             return None
@@ -109,7 +109,7 @@ def advance_run(link: Link, run_id: int) -> str | None:
 def close_cancelled(link: Link, run_id: int) -> None:
     """Close the open rows of a cancelled run, one batch a transaction; harmless to do twice or at once."""
     for (batch,) in fetch(link, queries.UNFINISHED_BATCHES, run=run_id):
-        with link.transaction():
+        with transaction(link):
             _close_batch(link, run_id, batch)
     advance_run(link, run_id)
 
@@ -139,7 +139,7 @@ def _do(verb: str, run_id: int, *, trouble: Mapping[str, Any]) -> str:
     """Change the state under the run's lock, on the connection that the caller's transaction uses."""
     possible, follows = VERBS[verb]
     link = callers_link()
-    with link.transaction():
+    with transaction(link):
         row = fetch_one(link, queries.LOCK_RUN, run=run_id)
         if row is None or row[0] not in possible:
             raise StateConflict(_("The run is in another state by now."), state=row[0] if row else "")

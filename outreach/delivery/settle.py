@@ -14,7 +14,7 @@ from channels.base import Outcome, OutcomeKind
 from outreach.core import failpoints
 from outreach.core.vocabulary import BatchState, DeliveryState
 from outreach.delivery import counters, queries, retry
-from outreach.delivery.connection import Link, change, fetch, fetch_one
+from outreach.delivery.connection import Link, change, fetch, fetch_one, transaction
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.verdicts import Verdict
 from outreach.delivery.window import Scope, Window, choose_window
@@ -80,7 +80,7 @@ def settle(link: Link, lease: Lease, scope: Scope, *, done: Settlement, want: Wa
     """
     deltas: counters.Deltas = Tally()
     failpoints.hit("settle.before", drop=link.close)
-    with link.transaction():
+    with transaction(link):
         write_settlement(link, lease, done, deltas=deltas, retries=retry_batches(link, lease, done))
         window = _next_window(link, lease, scope, want=want, deltas=deltas)
         _take_in_hand(link, lease, window, wait=window.wait or want.wait)

@@ -12,7 +12,6 @@ from outreach.audience.selection import count_audience
 from outreach.campaigns.models import Run
 from outreach.core import failpoints
 from outreach.core.secrets import address_digest
-from outreach.delivery import fanout
 from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import connect, identity
 from outreach.delivery.fanout import Size, fan_out, write_chunk
@@ -93,12 +92,10 @@ def test_a_pause_stops_it_and_resume_goes_on(world: World) -> None:
     assert fates(run) == {("email", "planned", ""): 20}
 
 
-def test_a_cancel_while_a_chunk_is_written_leaves_nothing_of_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancel_while_a_chunk_is_written_leaves_nothing_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.people(5)
     run = world.run()
-    monkeypatch.setattr(fanout.failpoints, "hit", lambda *_, **__: cancel_run(run.pk))
+    monkeypatch.setattr(failpoints, "hit", lambda *_, **__: cancel_run(run.pk))
 
     assert fan_out(run.pk) is False
 

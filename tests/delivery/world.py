@@ -189,3 +189,19 @@ def fates(run: Run) -> dict[tuple[str, str, str], int]:
     for key in Delivery.objects.filter(run=run).values_list("channel", "state", "reason"):
         found[key] = found.get(key, 0) + 1
     return found
+
+
+def make_due(run: Run) -> None:
+    """Let the time of every waiting batch have come."""
+    with connect() as link:
+        link.execute(
+            "UPDATE outreach_batch SET due_at = clock_timestamp() - interval '1 day' - id * interval '1 second'"
+            " WHERE run_id = %s",
+            [run.pk],
+        )
+
+
+def let_leases_run_out() -> None:
+    """What a minute of silence does."""
+    with connect() as link:
+        link.execute("UPDATE outreach_batch SET lease_until = clock_timestamp() - interval '1 second'")
