@@ -81,6 +81,8 @@ class ReplyReader:
         return [reply for line in lines if (reply := self._read_line(line)) is not None]
 
     def _read_line(self, line: bytes) -> Reply | None:
+        if line[3:4] == b" " and not self._lines and line[:3].isdigit():  # nearly all of them
+            return Reply(int(line[:3]), line[4:].rstrip(b"\r").decode("utf-8", "replace"))
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         if not (text[:3].isdecimal() and text[:3].isascii() and text[3:4] in ("", " ", "-")):
             raise NotSmtp(f"The server said {text[:80]!r}, which is no SMTP.")
