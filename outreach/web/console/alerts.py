@@ -82,7 +82,7 @@ FALLBACK: Final = Wording(
     tone="warn",
 )
 #: Alert.noun -> view and the name of its key.
-PAGES: Final = {"campaign": ("campaign", "campaign_id"), "account": ("account", "account_id")}
+PAGES: Final = {"campaign": ("campaign", "key"), "account": ("account", "account_id")}
 
 
 def waiting_alerts(alerts: Iterable[Alert]) -> list[Waiting]:

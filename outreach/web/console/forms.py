@@ -26,9 +26,10 @@ class ConsoleForm(forms.Form):
     #: Where a verb's path is not the field's name: `name/bg` is found as `name_bg` without being listed.
     paths: Mapping[str, str] = {}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, extra_fields: Mapping[str, forms.Field] | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        self.fields.update(extra_fields or {})
         self.use_required_attribute = False
         for field in self.fields.values():
             name = next(name for kind, name in CLASSES if isinstance(field.widget, kind))
@@ -44,8 +45,12 @@ class ConsoleForm(forms.Form):
 
     def _field_of(self, path: str) -> str | None:
         parts = path.split("/")
-        candidates = (self.paths.get(path), "_".join(parts), self.paths.get(parts[0]), parts[0], f"{parts[0]}_bg")
-        return next((name for name in candidates if name in self.fields), None)
+        for length in range(len(parts), 0, -1):
+            head = "/".join(parts[:length])
+            for name in (self.paths.get(head, ""), head.replace("/", "_"), f"{head}_bg"):
+                if name in self.fields:
+                    return name
+        return None
 
     def texts(self, name: str) -> dict[str, str]:
         """`{"bg": ..., "en": ...}` of the fields `name_bg` and `name_en`; empty texts are left out."""

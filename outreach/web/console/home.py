@@ -96,7 +96,7 @@ def _approvals(visit: Visit) -> list[Waiting]:
             title=_("%(organisation)s asks for approval") % {"organisation": campaign.organisation},
             text=_("“%(campaign)s”") % {"campaign": campaign.name},
             starts_at=campaign.starts_at,
-            href=reverse("console:review", kwargs={"campaign_id": campaign.pk}),
+            href=reverse("console:review", kwargs={"key": campaign.pk}),
             action=_("Look at it"),
         )
         for campaign in submitted[:MOST]

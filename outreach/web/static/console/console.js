@@ -27,6 +27,7 @@ function showLook(button) {
   const [what, value] = button.dataset.look.split(":");
   chosen[what] = value;
   applyLook();
+  if (what === "theme") fillLiveFrames();
 }
 
 function applyLook() {
@@ -37,7 +38,7 @@ function applyLook() {
     for (const part of document.querySelectorAll(`[data-${what}]`)) part.hidden = part.dataset[what] !== value;
     if (what === "theme") {
       for (const view of document.querySelectorAll("[data-themed]")) view.classList.toggle("o-dark", value === "dark");
-      for (const frame of document.querySelectorAll("[data-themed] iframe")) {
+      for (const frame of document.querySelectorAll("[data-themed] iframe[src]")) {
         const address = new URL(frame.src);
         if (address.searchParams.get("theme") === value) continue;
         address.searchParams.set("theme", value);
@@ -47,7 +48,33 @@ function applyLook() {
   }
 }
 
-document.addEventListener("htmx:afterSettle", applyLook);
+/* The frame of the live preview gets the editor's own text: a policy of its own, so a request of its own. */
+function fillLiveFrames() {
+  const editor = document.getElementById("editor");
+  for (const frame of document.querySelectorAll("iframe[data-live]")) {
+    const post = document.createElement("form");
+    const address = new URL(frame.dataset.live, location.href);
+    if (chosen.theme) address.searchParams.set("theme", chosen.theme);
+    Object.assign(post, { method: "post", action: address.href, target: frame.name, hidden: true });
+    for (const [name, value] of new FormData(editor)) {
+      const field = document.createElement("textarea");
+      Object.assign(field, { name, value });
+      post.append(field);
+    }
+    document.body.append(post);
+    post.submit();
+    post.remove();
+  }
+}
+
+document.addEventListener("htmx:afterSettle", () => {
+  applyLook();
+  fillLiveFrames();
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
 
 async function copyText(button) {
   const field = document.getElementById(button.dataset.copy);

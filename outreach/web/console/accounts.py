@@ -1,0 +1,177 @@
+"""Accounts: what we send through. The form of each is drawn from its adapter; a secret goes in and never comes out."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings as django_settings
+from django.http import HttpResponse
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from outreach.campaigns.senders import usable_accounts
+from outreach.core.errors import Invalid
+from outreach.core.models import Account
+from outreach.core.vocabulary import Channel, Permission, UnknownPolicy
+from outreach.delivery.accounts import change_account, create_account, pause_account, resume_account
+from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe
+from outreach.web.console.forms import ConsoleForm, one_of
+from outreach.web.console.visit import Visit, filling, posting, visiting
+
+#: Prefix of the form's names for the adapter's own fields.
+SETTING: Final = "settings_"
+#: What a provider calls us at, in words, where the adapter reports at all.
+HOOKS: Final = {
+    "events": _("Events of messages: delivered, returned, complained"),
+    "status": _("Status of messages"),
+    "inbound": _("Messages that people send back"),
+}
+WIDGETS: Final[dict[str, type[forms.Widget]]] = {
+    "email": forms.EmailInput,
+    "number": forms.NumberInput,
+    "url": forms.URLInput,
+    "phone": forms.TextInput,
+}
+
+
+class AccountForm(ConsoleForm):
+    """The common columns, and one field for each of the adapter's."""
+
+    name = forms.CharField(label=_("Name of the account"), max_length=100)
+    unknown_policy = one_of(
+        _("If we crash with a message in hand"),
+        UnknownPolicy.choices,
+        help_text=_("It may have left, or not. Where a message costs money or is public, do not send it twice."),
+    )
+    rate_per_minute = forms.IntegerField(
+        label=_("Most messages a minute"), min_value=0, max_value=1_000_000, help_text=_("0 for no limit.")
+    )
+    is_default = forms.BooleanField(label=_("Use it where a message names no account"), required=False)
+
+    def __init__(self, description: AdapterDescription, *args: Any, kept: bool = False, **kwargs: Any) -> None:
+        own = {f"{SETTING}{field.name}": _form_field(field, kept=kept) for field in description.fields}
+        super().__init__(*args, extra_fields=own, **kwargs)
+        self.own_names = [f"{SETTING}{field.name}" for field in description.fields]
+        self.imap_names = [name for name in self.own_names if name.startswith(f"{SETTING}imap_")]
+
+    def account_data(self) -> dict[str, Any]:
+        """As the verbs and the API write it."""
+        columns = {key: self.cleaned_data[key] for key in ("name", "unknown_policy", "rate_per_minute", "is_default")}
+        own = {name.removeprefix(SETTING): self.cleaned_data[name] for name in self.own_names}
+        return {**columns, "settings": own}
+
+
+@visiting()
+def accounts(visit: Visit) -> HttpResponse:
+    own = Account.objects.for_organisation(visit.organisation).select_related("organisation").order_by("channel", "pk")
+    above = usable_accounts(visit.organisation).exclude(organisation=visit.organisation).select_related("organisation")
+    return visit.show(
+        "accounts/list.html",
+        accounts=own,
+        above=above,
+        channel_names=dict(Channel.choices),
+        adapters=[describe(name) for name in adapter_names() if name != "memory"],
+    )
+
+
+@filling(needs=Permission.MANAGE_ACCOUNTS)
+def new_account(visit: Visit, adapter: str) -> HttpResponse:
+    description = describe(adapter)
+    initial = {
+        "name": description.label,
+        "unknown_policy": description.capabilities.unknown_policy,
+        "rate_per_minute": 0,
+        "is_default": True,
+        **{f"{SETTING}{field.name}": field.default for field in description.fields},
+    }
+    form = AccountForm(description, visit.request.POST or None, initial=initial)
+    if visit.is_post and form.is_valid():
+        try:
+            found = create_account(visit.actor, adapter=adapter, **form.account_data())
+            visit.tell(_("The account is saved. Check it before you send through it."))
+            return visit.go("account", account_id=found.pk)
+        except Invalid as invalid:
+            form.take(invalid)
+    return visit.show("accounts/form.html", form=form, description=description, account=None)
+
+
+@filling(needs=Permission.MANAGE_ACCOUNTS)
+def account(visit: Visit, account_id: int) -> HttpResponse:
+    found = visit.find(Account.objects.select_related("organisation"), account_id)
+    description = describe(found.adapter)
+    form = AccountForm(description, visit.request.POST or None, kept=True, initial=_initial(found))
+    if visit.is_post and form.is_valid():
+        try:
+            change_account(visit.actor, found, **form.account_data())
+            visit.tell(_("The changes are saved."))
+            return visit.go("account", account_id=found.pk)
+        except Invalid as invalid:
+            form.take(invalid)
+    return visit.show(
+        "accounts/form.html", form=form, description=description, account=found, hooks=_hooks(found, description)
+    )
+
+
+@posting(needs=Permission.MANAGE_ACCOUNTS)
+def check(visit: Visit, account_id: int) -> HttpResponse:
+    """Ask the adapter what would stop sending; may ask the provider, sends nothing."""
+    found = visit.find(Account.objects.select_related("organisation"), account_id)
+    return visit.show("accounts/check.html", account=found, problems=check_account(found))
+
+
+@posting(needs=Permission.MANAGE_ACCOUNTS)
+def pause(visit: Visit, account_id: int) -> HttpResponse:
+    found = visit.find(Account.objects.all(), account_id)
+    trouble = translate("%(name)s paused it.") % {"name": visit.user}
+    pause_account(found, trouble, actor=visit.actor)
+    visit.tell(_("Nothing leaves through this account until you resume it; messages wait."))
+    return visit.go("account", account_id=found.pk)
+
+
+@posting(needs=Permission.MANAGE_ACCOUNTS)
+def resume(visit: Visit, account_id: int) -> HttpResponse:
+    found = visit.find(Account.objects.all(), account_id)
+    resume_account(visit.actor, found)
+    visit.tell(_("The account sends again."))
+    return visit.go("account", account_id=found.pk)
+
+
+def _form_field(field: Any, *, kept: bool) -> forms.Field:
+    """The form's field for one of an adapter's; a secret is never shown and stays when it is left empty."""
+    stays = kept and field.secret
+    help_text = translate(field.help) if field.help else ""
+    if stays:
+        help_text = f"{help_text} {translate('Leave it empty to keep the one that is saved.')}".strip()
+    common: dict[str, Any] = {
+        "label": translate(field.label),
+        "required": field.required and not stays and not field.default,
+        "help_text": help_text,
+    }
+    if field.kind == "choice":
+        return forms.ChoiceField(choices=[(choice, choice) for choice in field.choices], **common)
+    widget: forms.Widget = WIDGETS.get(field.kind, forms.TextInput)()
+    if field.secret:
+        widget = forms.PasswordInput(attrs={"autocomplete": "off"})
+    return forms.CharField(max_length=2000, widget=widget, **common)
+
+
+def _initial(account: Account) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "unknown_policy": account.unknown_policy,
+        "rate_per_minute": account.rate_per_minute,
+        "is_default": account.is_default,
+        **{f"{SETTING}{name}": value for name, value in account.settings.items()},
+    }
+
+
+def _hooks(account: Account, description: AdapterDescription) -> list[tuple[str, str, Any]]:
+    """(name, URL, what it is for) of the call-backs to enter at the provider."""
+    wanted = []
+    if description.capabilities.receipts:
+        wanted += ["events", "status"]
+    if description.capabilities.inbound:
+        wanted.append("inbound")
+    base = f"{django_settings.BASE_URL}/hooks/{account.hook_key}"
+    return [(name, f"{base}/{name}", HOOKS[name]) for name in wanted]

@@ -1,0 +1,167 @@
+"""Step 1, Aim: whom, and what should change?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from outreach.audience.selection import AudienceCount, count_audience
+from outreach.campaigns.drafts import change_campaign, create_campaign
+from outreach.campaigns.fields import usable_services, usable_topics
+from outreach.campaigns.models import Campaign
+from outreach.core.errors import Invalid
+from outreach.core.models import Organisation
+from outreach.core.vocabulary import (
+    EDITABLE,
+    PERSONAL_CHANNELS,
+    Channel,
+    ChannelMode,
+    Goal,
+    Permission,
+    Reason,
+    SubscriberKind,
+    Tracking,
+)
+from outreach.web.console.campaigns import campaign_of
+from outreach.web.console.forms import ConsoleForm, one_of, ticks
+from outreach.web.console.visit import Visit, filling, posting
+
+HOLDOUTS: Final = (("0", _("Nobody")), ("0.05", "5 %"), ("0.1", "10 %"), ("0.2", "20 %"), ("0.5", "50 %"))
+
+
+class AimForm(ConsoleForm):
+    paths = {
+        "audience/topics": "topics",
+        "audience/exclude": "exclude",
+        "audience/kinds": "kinds",
+        "channels/mode": "mode",
+        "experiment/holdout": "holdout",
+    }
+    name = forms.CharField(label=_("Name of the campaign"), max_length=200, help_text=_("Only you see it."))
+    goal = one_of(_("What should change?"), Goal.choices, help_text=_("The stage that people should reach."))
+    services = ticks(_("Services that it promotes"), ())
+    topics = ticks(_("People who chose one of these topics"), ())
+    kinds = ticks(_("Only these"), SubscriberKind.choices, help_text=_("Nothing ticked means everybody."))
+    exclude = ticks(_("But not who chose"), ())
+    mode = one_of(_("How to reach them"), ChannelMode.choices)
+    holdout = forms.ChoiceField(
+        label=_("Held out to compare"),
+        choices=HOLDOUTS,
+        help_text=_("Chosen at random, they get nothing. It shows what would have happened without the campaign."),
+    )
+    tracking = one_of(_("Opens and clicks"), Tracking.choices)
+
+    def __init__(self, organisation: Organisation, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.topics_here = {topic.slug: topic for topic in usable_topics(organisation)}
+        choices = [(slug, str(topic)) for slug, topic in self.topics_here.items()]
+        services = [(service.slug, str(service)) for service in usable_services(organisation)]
+        for name, options in (("topics", choices), ("exclude", choices), ("services", services)):
+            self.fields[name].choices = options  # type: ignore[attr-defined]
+
+    def campaign_data(self) -> dict[str, Any]:
+        """As the verbs and the API write it."""
+        values = self.cleaned_data
+        return {
+            "name": values["name"],
+            "goal": values["goal"],
+            "services": values["services"],
+            "audience": {"topics": values["topics"], "exclude": values["exclude"], "kinds": values["kinds"]},
+            "channels": {"mode": values["mode"]},
+            "experiment": {"holdout": float(values["holdout"])},
+            "tracking": values["tracking"],
+        }
+
+
+@filling(needs=Permission.EDIT_CAMPAIGNS)
+def new_campaign(visit: Visit) -> HttpResponse:
+    initial = {"goal": Goal.KNOWS, "mode": ChannelMode.ALL, "holdout": "0", "tracking": Tracking.AGGREGATE}
+    form = AimForm(visit.organisation, visit.request.POST or None, initial=initial)
+    if visit.is_post and form.is_valid():
+        try:
+            made = create_campaign(visit.actor, form.campaign_data())
+            return visit.go("message", key=made.pk)
+        except Invalid as invalid:
+            form.take(invalid)
+    return _page(visit, form, None)
+
+
+@filling(needs=Permission.VIEW)
+def aim(visit: Visit, key: int) -> HttpResponse:
+    campaign = campaign_of(visit, key)
+    form = AimForm(campaign.organisation, visit.request.POST or None, initial=_initial(campaign))
+    if visit.is_post and form.is_valid():
+        try:
+            change_campaign(visit.actor, campaign, form.campaign_data())
+            return visit.go("message", key=campaign.pk)
+        except Invalid as invalid:
+            form.take(invalid)
+    return _page(visit, form, campaign)
+
+
+@posting(needs=Permission.VIEW)
+def aim_count(visit: Visit) -> HttpResponse:
+    """How many people the ticked boxes mean, for htmx; nothing is saved."""
+    form = AimForm(visit.organisation, visit.request.POST)
+    form.is_valid()
+    return visit.show("campaigns/count.html", **_counted(visit.organisation, form, form.cleaned_data))
+
+
+def _page(visit: Visit, form: AimForm, campaign: Campaign | None) -> HttpResponse:
+    chosen = form.cleaned_data if form.is_bound else form.initial
+    return visit.show(
+        "campaigns/aim.html",
+        form=form,
+        campaign=campaign,
+        step="aim",
+        is_editable=campaign is None or campaign.state in EDITABLE,
+        **_counted(campaign.organisation if campaign else visit.organisation, form, chosen),
+    )
+
+
+def _counted(organisation: Organisation, form: AimForm, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    count = _count(organisation, form, chosen)
+    return {
+        "count": count,
+        "recipients": [(Channel(channel).label, number) for channel, number in sorted(count.recipients.items())],
+        "skipped": [(Reason(reason).label, number) for reason, number in sorted(count.skipped.items())],
+    }
+
+
+def _count(organisation: Organisation, form: AimForm, chosen: Mapping[str, Any]) -> AudienceCount:
+    """Count as if there were a message on each channel for persons, in a language that everybody gets."""
+
+    def keys(name: str) -> list[int]:
+        return [form.topics_here[slug].pk for slug in chosen.get(name) or () if slug in form.topics_here]
+
+    plan = {
+        "channels": list(PERSONAL_CHANNELS),
+        "topics": keys("topics"),
+        "excluded_topics": keys("exclude"),
+        "kinds": chosen.get("kinds") or [],
+        "mode": chosen.get("mode") or ChannelMode.ALL,
+        "contents": [
+            {"channel": channel, "language": organisation.language, "account": 1} for channel in PERSONAL_CHANNELS
+        ],
+        "fallback_language": organisation.language,
+        "holdout": float(chosen.get("holdout") or 0),
+    }
+    return count_audience(plan, ancestors=organisation.ancestor_ids())
+
+
+def _initial(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "name": campaign.name,
+        "goal": campaign.goal,
+        "services": [service.slug for service in campaign.services.all()],
+        "topics": [topic.slug for topic in campaign.topics.all()],
+        "exclude": [topic.slug for topic in campaign.excluded_topics.all()],
+        "kinds": campaign.kinds,
+        "mode": campaign.channel_mode,
+        "holdout": f"{campaign.holdout:g}",
+        "tracking": campaign.tracking,
+    }

@@ -1,0 +1,84 @@
+"""People: who is this? Search, and one person with addresses, consents, and all that happened."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from outreach.audience.erasure import erase_subscriber
+from outreach.audience.models import Consent, Import, Subscriber
+from outreach.audience.people import count, search
+from outreach.audience.topics import topics_open_to
+from outreach.core.errors import Invalid, NotFound
+from outreach.core.vocabulary import Channel, Permission, SubscriberKind
+from outreach.effectiveness.timeline import timeline
+from outreach.web.console.deliveries import WORDS
+from outreach.web.console.visit import Visit, posting, visiting
+
+PAGE: Final = 50
+#: Where a consent came from, in words; another source is shown as it is.
+SOURCES: Final = {
+    "import": _("an import"),
+    "form": _("a form"),
+    "api": _("another system"),
+    "one_click": _("one click in the message"),
+    "preferences": _("the preferences page"),
+    "page": _("the page behind a message"),
+    "stop": _("the answer STOP"),
+    "console": _("this console"),
+}
+
+
+@visiting()
+def people(visit: Visit) -> HttpResponse:
+    given = visit.request.GET
+    topics = {str(topic.pk): topic for topic in topics_open_to(visit.organisation)}
+    wanted: dict[str, Any] = {
+        "topic": topics.get(given.get("topic", "")),
+        "kind": given["kind"] if given.get("kind") in SubscriberKind.values else "",
+    }
+    text = given.get("text", "").strip()
+    try:
+        rows, following = search(visit.organisation, text, **wanted, after=given.get("cursor") or None, limit=PAGE)
+    except Invalid as err:
+        raise NotFound from err
+    return visit.show(
+        "people/list.html",
+        people=rows,
+        next_cursor=following,
+        found=count(visit.organisation, text, **wanted),
+        text=text,
+        topics=list(topics.values()),
+        kinds=SubscriberKind.choices,
+        is_filtered=bool(text or wanted["topic"] or wanted["kind"]),
+        imports=Import.objects.for_organisation(visit.organisation).order_by("-pk")[:3],
+        **wanted,
+    )
+
+
+@visiting()
+def person(visit: Visit, key: int) -> HttpResponse:
+    found = visit.find(_living().prefetch_related("addresses", "subscriptions__topic"), key)
+    return visit.show(
+        "people/person.html",
+        person=found,
+        entries=timeline(found),
+        consents=Consent.objects.filter(subscriber=found).select_related("topic").order_by("-at")[:50],
+        sources=SOURCES,
+        words=WORDS | {"given": _("Consented"), "withdrawn": _("Withdrew"), "unsubscribed": _("Unsubscribed")},
+        channel_names=dict(Channel.choices),
+    )
+
+
+@posting(needs=Permission.EDIT_AUDIENCE)
+def erase(visit: Visit, key: int) -> HttpResponse:
+    found = visit.find(_living(), key)
+    erase_subscriber(visit.actor, found)
+    visit.tell(_("The person is erased. A nameless digest of their addresses keeps us from writing to them again."))
+    return visit.go("people")
+
+
+def _living() -> Any:
+    return Subscriber.objects.filter(erased_at=None).select_related("organisation")
