@@ -50,7 +50,7 @@ def set_up(slug: str, *, name: str, admin: str) -> str:
 def password_link(user: User) -> str:
     """The link that lets `user` set a password once."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    return f"{settings.BASE_URL}{reverse('set_password', args=[uid, default_token_generator.make_token(user)])}"
+    return f"{settings.BASE_URL}{reverse('console:set_password', args=[uid, default_token_generator.make_token(user)])}"
 
 
 def _check(slug: str, admin: str) -> None:
