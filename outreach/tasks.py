@@ -15,6 +15,7 @@ from outreach.delivery import alive as liveness
 from outreach.delivery import engine, fanout, partitions
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
+from outreach.events import hooks, polling, retention
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -83,3 +84,21 @@ def run_import(import_id: int) -> None:
 def resume_imports() -> int:
     """Queue again the imports whose worker died."""
     return imports.resume_imports()
+
+
+@task("outreach.poll_replies")
+def poll_replies() -> int:
+    """Fetch what people wrote to the accounts' mailboxes and on social media."""
+    return polling.poll_replies()
+
+
+@task("outreach.apply_hooks")
+def apply_hooks() -> int:
+    """Apply call-backs that came before their delivery was known or settled."""
+    return hooks.apply_waiting()
+
+
+@task("outreach.forget_raw")
+def forget_raw() -> int:
+    """Empty the raw words of providers that are too old to keep."""
+    return retention.forget_raw()

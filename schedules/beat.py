@@ -24,8 +24,10 @@ BEAT: Final = (
     Entry(task="outreach.sweep", seconds=5),
     Entry(task="outreach.plan_due", seconds=5),
     Entry(task="outreach.poll_replies", seconds=15),
+    Entry(task="outreach.apply_hooks", seconds=15),
     Entry(task="outreach.alive", seconds=60),
     Entry(task="outreach.poll_sources", seconds=60),
     Entry(task="outreach.resume_imports", seconds=60),
     Entry(task="outreach.upkeep", seconds=3600),
+    Entry(task="outreach.forget_raw", seconds=86400),
 )
