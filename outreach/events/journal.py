@@ -61,7 +61,11 @@ class Journal:
             self._file = None
 
     def is_empty(self) -> bool:
-        return not any(self.folder.glob(f"*{SUFFIX}"))
+        return self.count_files() == 0
+
+    def count_files(self) -> int:
+        """Files that wait, the own one too."""
+        return sum(1 for _ in self.folder.glob(f"*{SUFFIX}"))
 
     def replay(self, write: Callable[[Sequence[Entry]], None]) -> int:
         """Hand the entries of each file that nobody writes to `write`, in chunks; a file goes when all of it was taken.

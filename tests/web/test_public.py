@@ -171,3 +171,15 @@ def test_archive_without_anything_published(client: Client, sent: Sent) -> None:
     answer = client.get("/archive/taxes?language=en")
     assert (answer.status_code, "Nothing has been published" in answer.content.decode()) == (200, True)
     assert client.get("/archive/nothing").status_code == 404
+
+
+def test_readyz_and_metrics_say_how_it_stands(client: Client, sent: Sent, django_assert_max_num_queries: Any) -> None:
+    from outreach.delivery.models import Counter
+
+    Counter.objects.create(run=sent.run, slot=0, kind="state", channel="email", name="accepted", count=7)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "database": "answers"})
+    with django_assert_max_num_queries(8):
+        text = client.get("/metrics").content.decode()
+    assert f'outreach_deliveries{{channel="email",reason="",run="{sent.run.pk}",state="accepted"}} 7.0' in text
+    assert "outreach_hook_calls_waiting 0.0" in text
