@@ -6,7 +6,7 @@ Django is slow under ASGI, so it runs as WSGI in a pool of threads; a million pi
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
@@ -15,11 +15,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outreach.settings")
 _django = get_wsgi_application()
 
 from outreach.web.outer import Outer  # noqa: E402 -- models exist only after Django's set-up
+from outreach.web.tracking.wire import Receive, Scope, Send  # noqa: E402 -- as above
 
 #: Requests that Django serves at once; each may hold one database connection.
 THREADS: Final = 16
 
+_bridge = WSGIMiddleware(_django, workers=THREADS)
+
+
+async def _site(scope: Scope, receive: Receive, send: Send) -> None:
+    """Django. The server's `receive` may give a future where the bridge needs a coroutine."""
+
+    async def receive_next() -> Any:
+        return await receive()
+
+    await _bridge(scope, receive_next, send)  # type: ignore[arg-type]  # a2wsgi has its own TypedDicts
+
+
 #: Everything: what `outreach web` serves.
-application = Outer(WSGIMiddleware(_django, workers=THREADS))  # type: ignore[arg-type]  # a2wsgi has its own TypedDicts
+application = Outer(_site)
 #: The readers' endpoints alone, for a host in front.
 tracking = Outer(None)
