@@ -126,7 +126,7 @@ def session_for(account_id: int) -> Session:
 
 
 def check_account(account: Account) -> list[Problem]:
-    """What would stop the account from sending: its form first, then the adapter's check, which may ask the provider."""
+    """What would stop the account from sending: its form first, then the adapter's check, which may ask it."""
     missing = missing_settings(account)
     if missing:
         return missing
@@ -145,7 +145,7 @@ def missing_settings(account: Account) -> list[Problem]:
             field=field.name,
         )
         for field in describe(account.adapter).fields
-        if field.required and values.get(field.name) in {None, ""}
+        if field.required and not field.default and values.get(field.name) in {None, ""}
     ]
 
 

@@ -22,7 +22,7 @@ from outreach.delivery import markup
 from outreach.delivery.layout import frame_html, frame_text
 from outreach.delivery.markup import Bag
 from outreach.delivery.plaintext import html_to_text
-from outreach.delivery.templating import HTML, TEXT, TemplateProblem, TemplateReport, check_template
+from outreach.delivery.templating import HTML, TEXT, TemplateProblem, TemplateReport, check_template, say
 
 #: Channels whose message has a subject and an HTML part.
 RICH: Final = (Channel.EMAIL, Channel.FEED)
@@ -146,7 +146,7 @@ def compile_content(source: ContentSource) -> CompiledContent:
     try:
         html, text = work.rich() if source.channel in RICH else ("", work.plain())
     except markup.BrokenMjml as err:
-        broken = _problem("broken_template", _("The MJML cannot be read: %(reason)s") % {"reason": err})
+        broken = _problem("broken_template", say(_("The MJML cannot be read: %(reason)s"), {"reason": str(err)}))
         return CompiledContent(source=source, problems=(*problems, broken), **read)
     services = work.services()
     links = [*work.links, *([CompiledLink(url=s["url"], label=s["name"]) for s in services] if work.is_dynamic else [])]
@@ -261,7 +261,7 @@ class _Work:
         else:
             remedy = _("Use a web address (https://), or mailto: or tel:.")
         self.problems.append(
-            _problem("bad_link", _("The link “%(url)s” leads nowhere.") % {"url": url[:80]}, remedy=remedy)
+            _problem("bad_link", say(_("The link “%(url)s” leads nowhere."), {"url": url[:80]}), remedy=remedy)
         )
 
     def _inspect(self, html: str) -> None:
@@ -274,7 +274,7 @@ class _Work:
             self.problems.append(
                 _problem(
                     "image_without_text",
-                    _("Pictures without a description: %(count)s.") % {"count": missing},
+                    say(_("Pictures without a description: %(count)s."), {"count": missing}),
                     remedy=_("Describe each in the square brackets: ![what it shows](address)."),
                     severity="warning",
                 )

@@ -13,7 +13,7 @@ from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
 from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
-from outreach.delivery.review import person_facts
+from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
 from outreach.delivery.segments import measure_post, measure_sms
 
 
@@ -34,7 +34,7 @@ def _preview_channel(
     run: CompiledRun, channel: str, language: str, to: str, subscriber: Subscriber | None
 ) -> dict[str, Any]:
     person = None if channel in PUBLIC_CHANNELS or subscriber is None else person_facts(subscriber)
-    recipient = Recipient(delivery=0, channel=channel, language=language, to=to, subscriber=person)
+    recipient = Recipient(delivery=SAMPLE_DELIVERY, channel=channel, language=language, to=to, subscriber=person)
     content = run.content_for(recipient)
     problems = [
         {"field": problem.field, "severity": problem.severity, "line": problem.line, "message": str(problem.message)}

@@ -34,6 +34,8 @@ from outreach.delivery.segments import measure_post, measure_sms
 
 #: More segments than this and networks drop or garble an SMS.
 MOST_SEGMENTS: Final = 10
+#: Makes tokens as long as real ones, so that lengths are right.
+SAMPLE_DELIVERY: Final = 99_999_999
 #: A held-out group smaller than this shows nothing.
 LEAST_HELD_OUT: Final = 50
 
@@ -135,7 +137,7 @@ class _Reviewer:
         ]
 
     def check_audience(self) -> Iterator[ReviewProblem]:
-        if not self.personal:
+        if not self.personal and Channel.FEED not in self.campaign.channels:
             return
         if not self.frozen["topics"]:
             yield _error(
@@ -145,7 +147,7 @@ class _Reviewer:
                 _("The campaign has no audience."),
                 _("Choose at least one topic."),
             )
-        elif not self.count.people and all(channel in self.frozen["accounts"] for channel in self.personal):
+        elif self._has_accounts() and not self.count.people:
             yield _error(
                 "audience",
                 "unreachable",
@@ -153,6 +155,10 @@ class _Reviewer:
                 _("Nobody of the audience can be reached by the channels of the campaign."),
                 _("Choose other topics or channels, or import people."),
             )
+
+    def _has_accounts(self) -> bool:
+        """Whether people could be written to at all: else the missing account is the problem to name."""
+        return bool(self.personal) and all(channel in self.frozen["accounts"] for channel in self.personal)
 
     def check_channels(self) -> Iterator[ReviewProblem]:
         written = {content.channel for content in self.contents}
@@ -256,7 +262,9 @@ class _Reviewer:
 
     def _sample_text(self, channel: str, language: str, variant: str) -> str | None:
         person = None if channel in PUBLIC_CHANNELS else self._sample(language)
-        recipient = Recipient(delivery=0, channel=channel, language=language, variant=variant, subscriber=person)
+        recipient = Recipient(
+            delivery=SAMPLE_DELIVERY, channel=channel, language=language, variant=variant, subscriber=person
+        )
         try:
             return self.run.render(recipient).text
         except RenderingFailed:

@@ -7,16 +7,25 @@ loops only over what we hand in, two deep; a cap on what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final, TypeGuard
 
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from jinja2 import Template, TemplateSyntaxError, Undefined, nodes, pass_context
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
+
+
+def _worded(sentence: Any, facts: Mapping[str, Any]) -> str:
+    return str(sentence) % facts
+
+
+#: A sentence with its facts, worded when it is read: problems are remembered, and their readers speak two languages.
+say: Callable[[Any, Mapping[str, Any]], Any] = lazy(_worded, str)
 
 #: Characters that one rendered part may have.
 LONGEST_OUTPUT: Final = 500_000
@@ -187,8 +196,10 @@ def check_template(source: str, *, is_public: bool = False) -> TemplateReport:
             TemplateProblem(
                 code="broken_template",
                 line=err.lineno,
-                message=_("The template is broken in line %(line)s: %(reason)s")
-                % {"line": err.lineno, "reason": err.message},
+                message=say(
+                    _("The template is broken in line %(line)s: %(reason)s"),
+                    {"line": err.lineno, "reason": err.message},
+                ),
                 remedy=_("Close every {{ with }}, every {% if %} with {% endif %}, every {% for %} with {% endfor %}."),
             )
         )
@@ -264,8 +275,10 @@ class _Checker:
             self._add(
                 "personal_in_public",
                 node,
-                _("“%(name)s” in line %(line)s concerns one person, but a public post is read by everybody.")
-                % {"name": node.name, "line": node.lineno},
+                say(
+                    _("“%(name)s” in line %(line)s concerns one person, but a public post is read by everybody."),
+                    {"name": node.name, "line": node.lineno},
+                ),
                 remedy=_("Take it out of this text."),
             )
         return scope[node.name]
@@ -285,16 +298,19 @@ class _Checker:
         close = get_close_matches(last, list(known), n=1, cutoff=0.5)
         facts = {"name": name, "line": node.lineno, "close": f"{head}{dot}{close[0]}" if close else ""}
         if close:
-            message = _("There is no variable “%(name)s” (line %(line)s). Did you mean “%(close)s”?") % facts
+            message = say(_("There is no variable “%(name)s” (line %(line)s). Did you mean “%(close)s”?"), facts)
         else:
-            message = _("There is no variable “%(name)s” (line %(line)s).") % facts
+            message = say(_("There is no variable “%(name)s” (line %(line)s)."), facts)
         self._add("unknown_variable", node, message, remedy=_("Use one of the variables beside the editor."))
 
     def _refuse(self, node: nodes.Node) -> None:
-        message = _("Line %(line)s uses more of the template language than messages may: %(what)s.") % {
-            "line": node.lineno,
-            "what": type(node).__name__.lower(),
-        }
+        message = say(
+            _("Line %(line)s uses more of the template language than messages may: %(what)s."),
+            {
+                "line": node.lineno,
+                "what": type(node).__name__.lower(),
+            },
+        )
         self._add("not_allowed", node, message, remedy=_("Use only variables, filters, {% if %} and {% for %}."))
 
     def _add(self, code: str, node: nodes.Node, message: Any, *, remedy: Any = "") -> None:

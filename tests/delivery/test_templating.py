@@ -14,7 +14,7 @@ def test_the_reference_names_every_variable_and_filter() -> None:
     page = PAGE.read_text()
     named = set(re.findall(r"\{\{ (\w+)(?:\.\w+)* \}\}", page))
     filters = page.partition("## Filters")[2].partition("##")[0]
-    assert (named, set(re.findall(r"`(\w+)`", filters))) == (set(VARIABLES), FILTERS)
+    assert (named, set(re.findall(r"`(\w+)`", filters))) == (set(VARIABLES), set(FILTERS))
     assert set(re.findall(r"`loop\.(\w+)`", page)) >= LOOP_FIELDS
 
 
@@ -48,3 +48,15 @@ def test_several_mistakes_are_all_named() -> None:
         ("unknown_variable", 2),
         ("unknown_variable", 3),
     ]
+
+
+def test_a_remembered_problem_speaks_its_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.utils import translation
+
+    report = check_template("{{ nothing_like_it }}")
+    sentence = "There is no variable “%(name)s” (line %(line)s)."
+    monkeypatch.setattr(
+        "django.utils.translation._trans.gettext", lambda text: "Няма %(name)s." if text == sentence else text
+    )
+    with translation.override("bg"):
+        assert str(report.problems[0].message) == "Няма nothing_like_it."
