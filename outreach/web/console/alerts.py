@@ -68,6 +68,13 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         action=_("Open the account"),
         sign="plug",
     ),
+    "inbound_unreadable": Wording(
+        title=_("Replies to “%(name)s” cannot be fetched"),
+        text=_("The mailbox or network said: %(trouble)s. We try again by ourselves; replies are not lost."),
+        action=_("Open the account"),
+        sign="plug",
+        tone="warn",
+    ),
     "batch_parked": Wording(
         title=_("Some messages stopped their worker three times"),
         text=_("They are set aside so that the rest can go on. An operator has to look at them."),
