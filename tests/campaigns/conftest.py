@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def studio(db: None) -> Studio:
-    from tests.campaigns.studio import Studio  # noqa: PLC0415 -- models need Django set up
+    from tests.campaigns.studio import Studio
 
     return Studio()

@@ -55,8 +55,7 @@ def test_a_remembered_problem_speaks_its_readers_language(monkeypatch: pytest.Mo
 
     report = check_template("{{ nothing_like_it }}")
     sentence = "There is no variable “%(name)s” (line %(line)s)."
-    monkeypatch.setattr(
-        "django.utils.translation._trans.gettext", lambda text: "Няма %(name)s." if text == sentence else text
-    )
+    bulgarian = {sentence: "Няма %(name)s."}
+    monkeypatch.setattr("django.utils.translation._trans.gettext", lambda text: bulgarian.get(text, text))
     with translation.override("bg"):
         assert str(report.problems[0].message) == "Няма nothing_like_it."
