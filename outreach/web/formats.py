@@ -41,11 +41,9 @@ def percent(share: float | None, decimals: int = 1) -> str:
     """`62,7 %` of a share between 0 and 1; a dash where there is nothing to divide by."""
     if share is None:
         return "–"
-    pattern = (
-        Locale.parse(_locale())
-        .percent_formats[None]
-        .pattern.replace("#,##0", "#,##0" + "." * bool(decimals) + "0" * decimals)
-    )
+    # CLDR writes Bulgarian per cent without the space that the orthography asks for.
+    sign = " %" if _locale().language == "bg" else "%"
+    pattern = "#,##0" + ("." + "0" * decimals if decimals else "") + sign
     return _unbroken(format_percent(share, format=pattern, locale=_locale()))
 
 
