@@ -83,11 +83,15 @@ class Installation:
         return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=self.environment)
 
     def start(self) -> None:
-        log = (self.data / "run.log").open("ab")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "outreach.cli", "run"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
-        )
-        wait_until(self.is_up, what="the web process answers")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "outreach.cli", "run"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        wait_until(self.is_up, seconds=120, what="the web process answers")
+
+    @property
+    def log(self) -> Path:
+        return self.data / "run.log"
 
     def is_up(self) -> bool:
         try:
@@ -96,7 +100,9 @@ class Installation:
             return False
 
     def stop(self) -> int:
-        assert self._process is not None
+        """Drain and stop; the exit code."""
+        if self._process is None:
+            return 0
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=40)
 

@@ -64,12 +64,16 @@ def installation(data_folder: Path, broker: str) -> Iterator[Installation]:
     system_database = os.environ.get("DATABASE_URL_ROAD", "")
     environment = {name: url for name, url in {"BROKER_URL": broker, "DATABASE_URL": system_database}.items() if url}
     running = Installation(data=data_folder, environment=environment)
-    assert running.run("setup", "--organisation", "town", "--name", "Town", "--admin", "a@town.example").returncode == 0
-    token = running.run("token", "--organisation", "town", "--role", "administrator")
-    running.token = token.stdout.strip().splitlines()[-1]
-    running.start()
-    yield running
-    assert running.stop() == 0, (data_folder / "run.log").read_text()
+    try:
+        made = running.run("setup", "--organisation", "town", "--name", "Town", "--admin", "a@town.example")
+        assert made.returncode == 0, made.stderr
+        token = running.run("token", "--organisation", "town", "--role", "administrator")
+        running.token = token.stdout.strip().splitlines()[-1]
+        running.start()
+        yield running
+    finally:
+        code = running.stop()
+    assert code == 0, running.log.read_text()
 
 
 def make_accounts(at: Installation) -> dict[str, Any]:

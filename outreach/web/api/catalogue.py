@@ -17,7 +17,7 @@ from outreach.feeds.models import Source
 from outreach.feeds.sources import add_source, remove_source
 from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page
-from outreach.web.api.schemas import Created, ListPage, ServiceIn, SourceIn, TopicIn
+from outreach.web.api.schemas import ListPage, ServiceIn, ServiceOut, SourceIn, SourceOut, TopicIn, TopicOut
 from outreach.web.api.shapes import service_json, source_json, topic_json
 
 router = Router(tags=["Catalogue"])
@@ -43,14 +43,14 @@ def list_services(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> An
     return page(_services(request.auth.organisation), cursor=cursor, limit=limit, show=service_json)
 
 
-@router.post("/services", response={201: Created}, summary="Add an e-service to the catalogue")
+@router.post("/services", response={201: ServiceOut}, summary="Add an e-service to the catalogue")
 def post_service(request: Caller, payload: ServiceIn) -> Any:
     actor = at(request.auth, payload.organisation)
     service = create_service(actor, payload.dict(exclude={"organisation"}))
     return Status(201, service_json(service))
 
 
-@router.get("/services/{service_id}", response=Created, summary="One service")
+@router.get("/services/{service_id}", response=ServiceOut, summary="One service")
 def get_service(request: Caller, service_id: str) -> Any:
     return service_json(find(_services(request.auth.organisation), service_id))
 
@@ -60,7 +60,7 @@ def list_topics(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any:
     return page(_topics(request.auth.organisation), cursor=cursor, limit=limit, show=topic_json)
 
 
-@router.post("/topics", response={201: Created}, summary="Add a topic that people subscribe to")
+@router.post("/topics", response={201: TopicOut}, summary="Add a topic that people subscribe to")
 def post_topic(request: Caller, payload: TopicIn) -> Any:
     actor = at(request.auth, payload.organisation)
     parent = _topic(request.auth.organisation, payload.parent, field="parent") if payload.parent else None
@@ -68,7 +68,7 @@ def post_topic(request: Caller, payload: TopicIn) -> Any:
     return Status(201, topic_json(topic))
 
 
-@router.get("/topics/{topic_id}", response=Created, summary="One topic")
+@router.get("/topics/{topic_id}", response=TopicOut, summary="One topic")
 def get_topic(request: Caller, topic_id: str) -> Any:
     return topic_json(find(_topics(request.auth.organisation), topic_id))
 
@@ -79,7 +79,7 @@ def list_sources(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any
     return page(sources, cursor=cursor, limit=limit, show=source_json)
 
 
-@router.post("/sources", response={201: Created}, summary="Read an outside feed: each new item becomes a draft")
+@router.post("/sources", response={201: SourceOut}, summary="Read an outside feed: each new item becomes a draft")
 def post_source(request: Caller, payload: SourceIn) -> Any:
     actor = at(request.auth, payload.organisation)
     topic = _topic(request.auth.organisation, payload.topic, field="topic")

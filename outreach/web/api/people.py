@@ -24,7 +24,7 @@ from outreach.core.models import Organisation
 from outreach.effectiveness.timeline import as_json, timeline
 from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page
-from outreach.web.api.schemas import Created, Job, ListPage, SubscriberIn, SubscriberPatch
+from outreach.web.api.schemas import ImportOut, ListPage, SubscriberIn, SubscriberOut, SubscriberPatch
 from outreach.web.api.shapes import import_json, subscriber_json
 
 router = Router(tags=["Audience"])
@@ -48,7 +48,9 @@ def list_subscribers(request: Caller, cursor: Cursor = "", limit: Limit = 50) ->
     return page(_subscribers(request.auth.organisation), cursor=cursor, limit=limit, show=subscriber_json)
 
 
-@router.post("/subscribers", response={200: Created, 201: Created}, summary="Add or change a person, by address")
+@router.post(
+    "/subscribers", response={200: SubscriberOut, 201: SubscriberOut}, summary="Add or change a person, by address"
+)
 def post_subscriber(request: Caller, payload: SubscriberIn) -> Any:
     actor = at(request.auth, payload.organisation)
     values = payload.dict(exclude={"organisation", "addresses", "consent"})
@@ -62,12 +64,12 @@ def post_subscriber(request: Caller, payload: SubscriberIn) -> Any:
     return Status(201 if is_new else 200, answer)
 
 
-@router.get("/subscribers/{subscriber_id}", response=Created, summary="One person")
+@router.get("/subscribers/{subscriber_id}", response=SubscriberOut, summary="One person")
 def get_subscriber(request: Caller, subscriber_id: str) -> Any:
     return subscriber_json(find(_subscribers(request.auth.organisation), subscriber_id))
 
 
-@router.patch("/subscribers/{subscriber_id}", response=Created, summary="Change what is known of a person")
+@router.patch("/subscribers/{subscriber_id}", response=SubscriberOut, summary="Change what is known of a person")
 def patch_subscriber(request: Caller, subscriber_id: str, payload: SubscriberPatch) -> Any:
     subscriber = find(_subscribers(request.auth.organisation), subscriber_id)
     values = payload.dict(exclude_none=True, exclude={"addresses"})
@@ -95,7 +97,7 @@ def get_timeline(request: Caller, subscriber_id: str) -> Any:
     return {"items": [as_json(entry) for entry in timeline(subscriber)], "next_cursor": None}
 
 
-@router.post("/imports", response={202: Job}, summary="Import a CSV or NDJSON file")
+@router.post("/imports", response={202: ImportOut}, summary="Import a CSV or NDJSON file")
 def post_import(request: Caller, file: File[UploadedFile], topic: Form[str], organisation: Form[str] = "") -> Any:
     actor = at(request.auth, organisation)
     found = Topic.objects.for_organisation(request.auth.organisation).filter(slug=topic).first()
@@ -105,7 +107,7 @@ def post_import(request: Caller, file: File[UploadedFile], topic: Form[str], org
     return Status(202, import_json(job))
 
 
-@router.get("/imports/{import_id}", response=Job, summary="How far an import is")
+@router.get("/imports/{import_id}", response=ImportOut, summary="How far an import is")
 def get_import(request: Caller, import_id: str) -> Any:
     return import_json(find(_imports(request.auth.organisation), import_id))
 

@@ -190,15 +190,144 @@ class SourceIn(Body):
     language: Lang = "bg"
 
 
-class Created(Schema):
-    """What was made; further fields as for GET."""
-
-    model_config = ConfigDict(extra="allow")
+class ServiceOut(Schema):
     id: str
+    slug: str
+    organisation: str
+    name: dict[str, str]
+    url: str
+    steps: dict[str, str]
+    kinds: list[str]
+    topics: list[str]
 
 
-class Job(Schema):
-    model_config = ConfigDict(extra="allow")
+class TopicOut(Schema):
+    id: str
+    slug: str
+    organisation: str
+    parent: str | None
+    name: dict[str, str]
+    description: dict[str, str]
+    feeds: dict[str, str]
+
+
+class SourceOut(Schema):
+    id: str
+    name: str
+    url: str
+    topic: str
+    language: str
+    trouble: str
+    read_at: str | None
+    next_at: str | None
+
+
+class AddressOut(Schema):
+    channel: str
+    value: str
+    state: str
+
+
+class SubscriptionOut(Schema):
+    topic: str
+    channel: str
+    state: str
+
+
+class SubscriberOut(Schema):
+    id: str
+    organisation: str
+    kind: str
+    name: str
+    language: str
+    timezone: str
+    attributes: dict[str, Any]
+    addresses: list[AddressOut]
+    subscriptions: list[SubscriptionOut]
+    created_at: str
+
+
+class ImportOut(Schema):
+    id: str
+    state: str
+    file_name: str
+    topic: str
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    rejected: int
+    trouble: str
+    errors_url: str | None
+
+
+class AccountOut(Schema):
+    id: str
+    organisation: str
+    adapter: str
+    channel: str
+    name: str
+    settings: dict[str, Any]
+    unknown_policy: str
+    rate_per_minute: int
+    state: str
+    trouble: str
+    hook_urls: dict[str, str]
+
+
+class ContentOut(Schema):
+    channel: str
+    language: str
+    variant: str
+    format: str
+    subject: str
+    body: str
+    account: str | None
+
+
+class AudienceOut(Schema):
+    topics: list[str]
+    exclude: list[str]
+    kinds: list[str]
+
+
+class ChannelsOut(Schema):
+    mode: str
+    order: list[str]
+
+
+class ScheduleOut(Schema):
+    at: str | None
+    timezone: str
+    not_after: str | None
+
+
+class CampaignOut(Schema):
+    id: str
+    organisation: str
+    name: str
+    state: str
+    goal: str
+    audience: AudienceOut
+    channels: ChannelsOut
+    contents: list[ContentOut]
+    schedule: ScheduleOut
+    experiment: dict[str, float]
+    tracking: str
+    services: list[str]
+    created_at: str
+    edited_at: str
+
+
+class ConversionOut(Schema):
+    id: str
+    name: str
+    at: str
+
+
+class RunOut(Schema):
+    """The run of a test send."""
+
     id: str
     state: str
 

@@ -35,15 +35,17 @@ from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page, read_cursor, write_cursor
 from outreach.web.api.schemas import (
     AccountIn,
+    AccountOut,
     AccountPatch,
     CampaignIn,
+    CampaignOut,
     CampaignPatch,
     ConversionIn,
-    Created,
-    Job,
+    ConversionOut,
     ListPage,
     NoteCall,
     PreviewCall,
+    RunOut,
     ScheduleCall,
     TestCall,
 )
@@ -76,18 +78,18 @@ def list_accounts(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> An
     return page(_accounts(request.auth.organisation), cursor=cursor, limit=limit, show=account_json)
 
 
-@router.post("/accounts", response={201: Created}, summary="Add an account of a channel")
+@router.post("/accounts", response={201: AccountOut}, summary="Add an account of a channel")
 def post_account(request: Caller, payload: AccountIn) -> Any:
     actor = at(request.auth, payload.organisation)
     return Status(201, account_json(create_account(actor, **payload.dict(exclude={"organisation"}))))
 
 
-@router.get("/accounts/{account_id}", response=Created, summary="One account, without its secrets")
+@router.get("/accounts/{account_id}", response=AccountOut, summary="One account, without its secrets")
 def get_account(request: Caller, account_id: str) -> Any:
     return account_json(find(_accounts(request.auth.organisation), account_id))
 
 
-@router.patch("/accounts/{account_id}", response=Created, summary="Change an account; a secret left out stays")
+@router.patch("/accounts/{account_id}", response=AccountOut, summary="Change an account; a secret left out stays")
 def patch_account(request: Caller, account_id: str, payload: AccountPatch) -> Any:
     account = find(_accounts(request.auth.organisation), account_id)
     return account_json(change_account(request.auth, account, **payload.dict(exclude_none=True)))
@@ -104,19 +106,19 @@ def list_campaigns(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> A
     return page(_campaigns(request.auth.organisation), cursor=cursor, limit=limit, show=campaign_json)
 
 
-@router.post("/campaigns", response={201: Created}, summary="Draft a campaign")
+@router.post("/campaigns", response={201: CampaignOut}, summary="Draft a campaign")
 def post_campaign(request: Caller, payload: CampaignIn) -> Any:
     actor = at(request.auth, payload.organisation)
     campaign = create_campaign(actor, payload.dict(exclude={"organisation"}))
     return Status(201, _shown(request.auth, campaign))
 
 
-@router.get("/campaigns/{campaign_id}", response=Created, summary="One campaign")
+@router.get("/campaigns/{campaign_id}", response=CampaignOut, summary="One campaign")
 def get_campaign(request: Caller, campaign_id: str) -> Any:
     return campaign_json(find(_campaigns(request.auth.organisation), campaign_id))
 
 
-@router.patch("/campaigns/{campaign_id}", response=Created, summary="Change a draft; an approval is void then")
+@router.patch("/campaigns/{campaign_id}", response=CampaignOut, summary="Change a draft; an approval is void then")
 def patch_campaign(request: Caller, campaign_id: str, payload: CampaignPatch) -> Any:
     campaign = find(_campaigns(request.auth.organisation), campaign_id)
     change_campaign(request.auth, campaign, payload.dict(exclude_unset=True))
@@ -139,7 +141,7 @@ def post_review(request: Caller, campaign_id: str) -> Any:
     return asdict(review(find(_campaigns(request.auth.organisation), campaign_id)))
 
 
-@router.post("/campaigns/{campaign_id}/test", response={202: Job}, summary="Send it to a few addresses to look at")
+@router.post("/campaigns/{campaign_id}/test", response={202: RunOut}, summary="Send it to a few addresses to look at")
 def post_test(request: Caller, campaign_id: str, payload: TestCall) -> Any:
     campaign = find(_campaigns(request.auth.organisation), campaign_id)
     to = [address.dict() for address in payload.to]
@@ -147,14 +149,14 @@ def post_test(request: Caller, campaign_id: str, payload: TestCall) -> Any:
     return Status(202, {"id": str(run.pk), "state": run.state})
 
 
-@router.post("/campaigns/{campaign_id}/schedule", response=Created, summary="Let it start by itself at its time")
+@router.post("/campaigns/{campaign_id}/schedule", response=CampaignOut, summary="Let it start by itself at its time")
 def post_schedule(request: Caller, campaign_id: str, payload: ScheduleCall | None = None) -> Any:
     campaign = find(_campaigns(request.auth.organisation), campaign_id)
     schedule(request.auth, campaign, **(payload.dict(exclude_none=True) if payload else {}))
     return _shown(request.auth, campaign)
 
 
-@router.post("/campaigns/{campaign_id}/reject", response=Created, summary="Send it back to its author")
+@router.post("/campaigns/{campaign_id}/reject", response=CampaignOut, summary="Send it back to its author")
 def post_reject(request: Caller, campaign_id: str, payload: NoteCall | None = None) -> Any:
     campaign = find(_campaigns(request.auth.organisation), campaign_id)
     reject(request.auth, campaign, note=payload.note if payload else "")
@@ -179,7 +181,7 @@ def _add_verb(name: str, verb: Callable[[Actor, Campaign], Any], summary: str) -
         return _shown(request.auth, campaign)
 
     router.post(
-        f"/campaigns/{{campaign_id}}/{name}", response=Created, summary=summary, operation_id=f"{name}_campaign"
+        f"/campaigns/{{campaign_id}}/{name}", response=CampaignOut, summary=summary, operation_id=f"{name}_campaign"
     )(post_verb)
 
 
@@ -219,7 +221,7 @@ def list_deliveries(
     }
 
 
-@router.get("/deliveries/{delivery_id}", response=Created, summary="The receipt of one message")
+@router.get("/deliveries/{delivery_id}", response=dict[str, Any], summary="The receipt of one message")
 def get_delivery(request: Caller, delivery_id: str) -> Any:
     return receipt_json(receipt(request.auth.organisation, delivery_id))
 
@@ -236,7 +238,7 @@ def list_replies(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any
     return page(Reply.objects.for_organisation(request.auth.organisation), cursor=cursor, limit=limit, show=reply_json)
 
 
-@router.post("/conversions", response={201: Created}, summary="Tell that somebody used or judged a service")
+@router.post("/conversions", response={201: ConversionOut}, summary="Tell that somebody used or judged a service")
 def post_conversion(request: Caller, payload: ConversionIn) -> Any:
     conversion = record_conversion(request.auth, **payload.dict())
     return Status(201, {"id": str(conversion.pk), "name": conversion.name, "at": conversion.at.isoformat()})

@@ -8,7 +8,7 @@ from outreach.audience.models import Topic
 from outreach.core.models import AuditEntry
 from outreach.core.vocabulary import Role
 
-from .conftest import Api, make_api
+from .caller import Api, make_api
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,9 @@ def test_a_role_that_may_not_is_refused_and_changes_nothing(ministry: Any) -> No
     assert (Topic.objects.count(), AuditEntry.objects.count()) == (0, 0)
 
 
-@pytest.mark.parametrize("path", ["/topics/{id}", "/subscribers/999999", "/campaigns/x", "/deliveries/1-2", "/imports/-1"])
+@pytest.mark.parametrize(
+    "path", ["/topics/{id}", "/subscribers/999999", "/campaigns/x", "/deliveries/1-2", "/imports/-1"]
+)
 def test_what_is_another_organisations_is_not_there(stranger: Api, topic: Topic, path: str) -> None:
     status, problem = stranger.get(path.format(id=topic.pk))
 
