@@ -123,7 +123,7 @@ def apply_call(pk: int) -> bool:
     event = _from_json(call.event)
     if event.word == EventWord.REPLIED:
         take_reply_event(call.account, event)
-        _finish(call)
+        _finish(call, keep=False)
         return True
     delivery = _find_delivery(call.account, event)
     if delivery is None:
@@ -162,7 +162,7 @@ def _apply(call: HookCall, event: ProviderEvent, delivery: Delivery) -> None:
 
 
 def _finish(call: HookCall, *, keep: bool = True) -> None:
-    """Mark as applied; of opens and clicks only the key stays, since the event has said what may be kept."""
+    """Mark as applied; of what a person did only the key stays, since event or reply say what may be kept."""
     call.applied_at = clock.now()
     call.event = call.event if keep else {}
     call.save(update_fields=["applied_at", "event"])
