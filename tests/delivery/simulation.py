@@ -1,0 +1,471 @@
+"""A deterministic simulation of the ledger: seeded scheduler, virtual clock, the real decision code, tables in memory.
+
+Workers, the sweep, a manager, readers and providers take turns by a seeded draw between every two steps. Workers die,
+stall, and lose their connection before or after a commit was applied. After every hand-over and at the end the
+invariants of docs/explanation/ledger.md are checked; a failure names its seed, which replays it exactly.
+
+`python -m tests.delivery.simulation [SEED] [COUNT]` runs many, or one again.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from channels.base import Outcome
+    from outreach.delivery.verdicts import Verdict
+
+BIRTH: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
+OPEN: Final = ("planned", "deferred")
+STEPS: Final = 220
+ROWS: Final = 10
+BATCH: Final = 4
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+class Broken(Exception):
+    """The connection was lost around a commit."""
+
+
+@dataclass
+class Row:
+    id: int
+    batch: int
+    state: str = "planned"
+    reason: str = ""
+    uncertain: bool = False
+    attempts: int = 0
+    consents: bool = True
+
+
+@dataclass
+class Batch:
+    id: int
+    due_at: datetime
+    state: str = "ready"
+    lease_until: datetime = BIRTH
+    fence: int = 0
+    in_hand: tuple[int, ...] = ()
+    inherited: int = 0
+
+
+@dataclass
+class Lease:
+    batch: int
+    fence: int
+
+
+@dataclass
+class Line:
+    """An outcome in a worker's memory, with what the row was when it was taken in hand."""
+
+    id: int
+    old: tuple[str, str]
+    verdict: Verdict
+    outcome: Outcome
+
+
+@dataclass
+class Peer:
+    """The provider: what it took, and how it answers."""
+
+    taken: Tally[int] = field(default_factory=Tally)
+    #: Hand-overs after which it said that it did not take the message.
+    refused: Tally[int] = field(default_factory=Tally)
+
+
+class Simulation:
+    """One run of one campaign under one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.now = BIRTH
+        self.policy = self.random.choice(["resend", "hold"])
+        self.rate = self.random.choice([0, 0, 30])
+        self.tokens, self.refilled_at = 1.0, BIRTH
+        self.state = "running"
+        self.peer = Peer()
+        self.counters: Tally[tuple[str, str, str, str, str]] = Tally()
+        self.rows = {id_: Row(id=id_, batch=1 + (id_ - 1) // BATCH) for id_ in range(1, ROWS + 1)}
+        self.batches = {id_: Batch(id=id_, due_at=BIRTH) for id_ in {row.batch for row in self.rows.values()}}
+        self.counters["state", "email", "bg", "planned", ""] = ROWS
+        #: Every (id, fence) that a commit put into a hand: nothing else may ever be handed over.
+        self.committed: set[tuple[int, int]] = set()
+        self.calm = False
+        self.trace: list[str] = []
+
+    # --- transactions: each method is one, and takes effect as a whole or not at all ---
+
+    def take_batch(self) -> Lease | None:
+        from outreach.delivery import pacing, verdicts
+
+        if self.state != "running":
+            return None
+        due = [batch for batch in self.batches.values() if self._is_free(batch) and batch.due_at <= self.now]
+        if not due:
+            return None
+        batch = self.random.choice(sorted(due, key=lambda each: each.id))
+        lost = batch.in_hand
+        self._lease(batch, pacing.LEASE)
+        if lost:
+            self._inherit(batch, lost, is_running=True)
+            if verdicts.is_parked(batch.inherited):
+                batch.state = "parked"
+                return None
+        return Lease(batch=batch.id, fence=batch.fence)
+
+    def settle(self, lease: Lease, done: list[Line], *, limit: int, wait: float = 0.0) -> list[Row]:
+        """The real settle's steps, in its order."""
+        from outreach.delivery import pacing
+
+        batch = self.batches[lease.batch]
+        if batch.fence != lease.fence:
+            raise LookupError("the fence was lost")
+        for line in done:
+            self._write(line)
+        found = self._choose(batch, limit)
+        wanted = [row for row in found if row.consents]
+        if wanted and wanted[0].uncertain:
+            wanted = wanted[:1]
+        seconds = (self.now - self.refilled_at).total_seconds()
+        there = pacing.refilled(self.tokens, rate_per_minute=self.rate, seconds=seconds)
+        grant = pacing.grant(len(wanted), window=limit or 1, tokens=there, rate_per_minute=self.rate)
+        window = wanted[: grant.count]
+        batch.in_hand = tuple(row.id for row in window)
+        self.committed |= {(id_, lease.fence) for id_ in batch.in_hand}
+        if window:
+            self.tokens, self.refilled_at = grant.tokens, self.now
+            batch.lease_until = self.now + timedelta(seconds=pacing.LEASE)
+        elif limit and self.state == "running" and not found:
+            batch.state = "done"
+        else:
+            batch.state = "ready"
+            batch.due_at = max(batch.due_at, self.now + timedelta(seconds=wait or grant.wait))
+        return window
+
+    def append_late(self, done: list[Line]) -> None:
+        for line in done:
+            self._evidence(line.id, line.outcome)
+
+    def sweep(self) -> None:
+        from outreach.delivery import pacing
+
+        for batch in list(self.batches.values()):
+            if self.state != "running" and batch.state == "leased" and self._has_run_out(batch):
+                lost = batch.in_hand
+                self._lease(batch, pacing.LEASE)
+                self._inherit(batch, lost, is_running=False)
+                batch.state = "ready"
+        if self.state == "cancelling":
+            self._close_cancelled()
+        self.advance()
+
+    def advance(self) -> None:
+        from outreach.delivery.runs import settled_state
+
+        unfinished = [batch for batch in self.batches.values() if batch.state != "done"]
+        new = settled_state(
+            self.state,
+            is_fanned_out=True,
+            unfinished=len(unfinished),
+            in_hand=sum(bool(batch.in_hand) for batch in unfinished),
+        )
+        self.state = new or self.state
+
+    def manage(self) -> None:
+        """Somebody presses a button."""
+        choices = {
+            "running": ["pausing", "running", "running", "cancelling"],
+            "pausing": ["running"],
+            "paused": ["running", "running", "cancelling"],
+        }
+        self.state = self.random.choice(choices.get(self.state, [self.state]))
+        self.advance()
+
+    def withdraw(self) -> None:
+        self.rows[self.random.randint(1, ROWS)].consents = False
+
+    def learn(self) -> None:
+        """A provider's call-back or a reader's click tells that a message was taken; it never lies."""
+        from channels.base import Outcome, OutcomeKind
+
+        taken = sorted(id_ for id_, count in self.peer.taken.items() if count)
+        if taken:
+            self._evidence(self.random.choice(taken), Outcome(id="", kind=OutcomeKind.ACCEPTED))
+
+    # --- the parts of transactions ---
+
+    def _is_free(self, batch: Batch) -> bool:
+        return batch.state == "ready" or (batch.state == "leased" and self._has_run_out(batch))
+
+    def _has_run_out(self, batch: Batch) -> bool:
+        return batch.lease_until < self.now
+
+    def _lease(self, batch: Batch, seconds: float) -> None:
+        batch.state, batch.fence = "leased", batch.fence + 1
+        batch.lease_until = self.now + timedelta(seconds=seconds)
+
+    def _inherit(self, batch: Batch, lost: tuple[int, ...], *, is_running: bool) -> None:
+        from outreach.delivery import verdicts
+
+        for id_ in lost:
+            row = self.rows[id_]
+            if row.state in OPEN:
+                self._apply(row, verdicts.inherit(uncertain=row.uncertain, policy=self.policy, is_running=is_running))
+        batch.in_hand = ()
+        batch.inherited += bool(lost)
+
+    def _choose(self, batch: Batch, limit: int) -> list[Row]:
+        from outreach.delivery.verdicts import Verdict
+
+        if self.state != "running" or not limit:
+            return []
+        while True:
+            found = sorted(
+                (row for row in self.rows.values() if row.batch == batch.id and row.state in OPEN),
+                key=lambda row: (not row.uncertain, row.id),
+            )[:limit]
+            for row in found:
+                if not row.consents:
+                    self._apply(
+                        row, Verdict(state="skipped", reason="unsubscribed", uncertain=row.uncertain, tried=False)
+                    )
+            if not found or any(row.consents for row in found):
+                return found
+
+    def _write(self, line: Line) -> None:
+        from outreach.delivery import retry
+
+        row = self.rows[line.id]
+        if (row.state, row.reason) != line.old:
+            return
+        self._apply(row, line.verdict)
+        if line.verdict.retry_at is not None:
+            minute = retry.due_minute(line.verdict.retry_at)
+            row.batch = self._retry_batch(minute).id
+
+    def _retry_batch(self, minute: datetime) -> Batch:
+        for batch in self.batches.values():
+            if batch.id >= 100 and batch.due_at == minute and batch.state != "done":
+                return batch
+        made = Batch(id=100 + len(self.batches), due_at=minute)
+        self.batches[made.id] = made
+        return made
+
+    def _apply(self, row: Row, verdict: Verdict) -> None:
+        from outreach.delivery import counters
+
+        old = (row.state, row.reason)
+        row.state, row.reason, row.uncertain = str(verdict.state), str(verdict.reason), verdict.uncertain
+        row.attempts += verdict.tried
+        counters.moved(self.counters, channel="email", language="bg", old=old, new=(row.state, row.reason))
+
+    def _evidence(self, id_: int, outcome: Outcome) -> None:
+        from outreach.delivery import counters, verdicts
+
+        row = self.rows[id_]
+        new = verdicts.resolved_by_evidence(outcome.kind, state=row.state, uncertain=row.uncertain)
+        if new is not None:
+            old = (row.state, row.reason)
+            row.state, row.reason = str(new), ""
+            counters.moved(self.counters, channel="email", language="bg", old=old, new=(row.state, ""))
+
+    def _close_cancelled(self) -> None:
+        from outreach.delivery.verdicts import Verdict
+
+        for batch in self.batches.values():
+            for row in self.rows.values():
+                if row.batch == batch.id and row.state in OPEN and row.id not in batch.in_hand:
+                    self._apply(row, Verdict(state="cancelled", reason="run_cancelled", uncertain=row.uncertain))
+            if not batch.in_hand:
+                batch.state = "done"
+
+    # --- workers ---
+
+    def worker(self) -> Iterator[None]:
+        """A worker's life, with a yield wherever another process may come in between, or death."""
+        while True:
+            yield
+            lease = self.take_batch()
+            if lease is None:
+                continue
+            yield
+            try:
+                yield from self._serve(lease)
+            except LookupError:
+                continue
+            self.advance()
+
+    def _serve(self, lease: Lease) -> Iterator[None]:
+        from outreach.delivery import pacing
+
+        size = pacing.window_size(3, rate_per_minute=self.rate, seen_per_second=0.0)
+        window = yield from self._settle_surely(lease, [], limit=size)
+        while window:
+            began = self.now
+            held = [(row.id, (row.state, row.reason), row.uncertain, row.attempts) for row in window]
+            done: list[Line] = []
+            trouble = False
+            for id_, old, uncertain, attempts in held:
+                if trouble or (self.now - began).total_seconds() > pacing.LEASE / 2:
+                    break
+                yield  # pulled: it may stall or die here, with the message on its way
+                outcome = self._hand_over(id_, lease)
+                yield
+                trouble = outcome.kind == "account"
+                done.append(Line(id_, old, self._judge(outcome, uncertain=uncertain, attempts=attempts), outcome))
+            yield
+            window = yield from self._settle_surely(lease, done, limit=0 if trouble else size)
+
+    def _settle_surely(self, lease: Lease, done: list[Line], *, limit: int) -> Generator[None, None, list[Row]]:
+        """As the engine does: through broken connections, with the outcomes in memory. Returns the next window."""
+        before = self.batches[lease.batch].in_hand
+        while True:
+            fate = "fine" if self.calm else self.random.choices(["fine", "lost", "applied"], [20, 1, 1])[0]
+            try:
+                if fate == "lost":
+                    raise Broken
+                window = self.settle(lease, done, limit=limit)
+                if fate == "applied":
+                    raise Broken
+            except Broken:
+                yield
+                batch = self.batches[lease.batch]
+                if batch.fence == lease.fence and done and batch.in_hand != before:
+                    done = []
+            except LookupError:
+                self.append_late(done)
+                raise
+            else:
+                return window
+
+    def _hand_over(self, id_: int, lease: Lease) -> Outcome:
+        from channels.base import Outcome, OutcomeKind
+
+        if (id_, lease.fence) not in self.committed:
+            raise Violation(f"{id_} was handed over before a commit put it in hand")
+        kinds = ["accepted"] if self.calm else ["accepted"] * 12 + ["temporary", "permanent", "unknown", "account"]
+        kind = OutcomeKind(self.random.choice(kinds))
+        is_taken = kind is OutcomeKind.ACCEPTED or (kind is OutcomeKind.UNKNOWN and self.random.random() < 0.5)
+        self.peer.taken[id_] += is_taken
+        self.peer.refused[id_] += not is_taken
+        most = 1 if self.policy == "hold" else 2
+        if self.peer.taken[id_] > most:
+            raise Violation(f"{id_} was taken {self.peer.taken[id_]} times under {self.policy}")
+        return Outcome(id=str(id_), kind=kind)
+
+    def _judge(self, outcome: Outcome, *, uncertain: bool, attempts: int) -> Verdict:
+        from outreach.delivery import verdicts
+
+        case = verdicts.Case(
+            uncertain=uncertain,
+            attempts=attempts,
+            policy=self.policy,
+            now=self.now,
+            give_up_at=BIRTH + verdicts.GIVE_UP_AFTER,
+            jitter=self.random.random(),
+        )
+        return verdicts.judge(outcome, case)
+
+    # --- the scheduler ---
+
+    def play(self) -> None:
+        """Let everybody take turns, then let calm return, and check what came of it."""
+        workers = [self.worker() for _ in range(3)]
+        others: list[Callable[[], None]] = [self.sweep, self.manage, self.withdraw, self.learn]
+        for _ in range(STEPS):
+            self.now += timedelta(seconds=self.random.choice([0, 0, 1, 1, 5, 20, 70]))
+            turn = self.random.random()
+            if turn < 0.04:
+                workers[self.random.randrange(3)] = self.worker()  # killed; its successor knows nothing
+            elif turn < 0.16:
+                self.random.choice(others)()
+            else:
+                next(self.random.choice(workers))
+            self._check_always()
+        self._let_calm_return()
+        self._check_end()
+
+    def _let_calm_return(self) -> None:
+        self.calm = True
+        worker = self.worker()  # all others died
+        for _ in range(4000):
+            if self.state in {"finished", "cancelled"}:
+                return
+            self.now += timedelta(seconds=30 if self.state == "running" else 61)
+            if self.state == "paused":
+                self.state = "running"
+            for batch in self.batches.values():
+                if batch.state == "parked":
+                    batch.state, batch.inherited = "ready", 0  # people looked at it
+            next(worker)
+            self.sweep()
+        raise Violation(f"the run never ended: {self.state}, {list(self.batches.values())}")
+
+    def _check_always(self) -> None:
+        rows: Tally[tuple[str, str, str, str, str]] = Tally(
+            ("state", "email", "bg", row.state, row.reason) for row in self.rows.values()
+        )
+        if rows != +self.counters:
+            raise Violation(f"counters {+self.counters} differ from the rows {rows}")
+        for row in self.rows.values():
+            if row.state in OPEN and self.batches[row.batch].state == "done":
+                raise Violation(f"{row} is open in a batch that is done")
+
+    def _check_end(self) -> None:
+        """No row is open, and what each says is what the peer knows."""
+        for row in self.rows.values():
+            taken = self.peer.taken[row.id]
+            expected = {
+                "accepted": {1, 2} if row.uncertain else {1},
+                "rejected": {0, 1} if row.uncertain else {0},
+                "skipped": {0, 1} if row.uncertain else {0},
+                "cancelled": {0, 1} if row.uncertain else {0},
+                "unknown": {0, 1, 2},
+            }
+            if taken not in expected.get(row.state, set()):
+                raise Violation(f"{row} at the end, but the peer took it {taken} times")
+
+
+def replay(seed: int) -> Simulation:
+    """Play one seed; a failure says which."""
+    simulation = Simulation(seed)
+    try:
+        simulation.play()
+    except Violation as err:
+        raise Violation(f"seed {seed}: {err} (again: python -m tests.delivery.simulation {seed} 1)") from err
+    return simulation
+
+
+def replay_all(seeds: Iterable[int]) -> set[str]:
+    """Play many; the states that their runs ended in."""
+    return {replay(seed).state for seed in seeds}
+
+
+def main() -> None:
+    first, count = (int(text) for text in [*sys.argv[1:], "0", "1000"][:2])
+    began = time.monotonic()
+    replay_all(range(first, first + count))
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"{count} seeds hold, {count / seconds * 60:.0f} a minute\n")
+
+
+if __name__ == "__main__":
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outreach.settings")
+    django.setup()
+    main()
