@@ -9,6 +9,7 @@ from outreach.campaigns.models import Campaign
 from outreach.core.errors import NotFound
 from outreach.core.vocabulary import DeliveryState
 from outreach.delivery.check import LedgerCheck, check_ledger
+from outreach.events.recount import check_events
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(args: argparse.Namespace) -> int:
-    found = check_ledger(_campaign(args.campaign) if args.campaign else None)
+    campaign = _campaign(args.campaign) if args.campaign else None
+    found = check_events(check_ledger(campaign), campaign)
     print(json.dumps(found.as_json()) if args.json else _in_words(found))
     return 1 if args.check and not found.adds_up else 0
 

@@ -20,7 +20,7 @@ from outreach.web.tracking.wire import Receive, Scope, Send  # noqa: E402 -- as 
 #: Requests that Django serves at once; each may hold one database connection.
 THREADS: Final = 16
 
-_bridge = WSGIMiddleware(_django, workers=THREADS)
+_bridge = WSGIMiddleware(_django, workers=THREADS)  # type: ignore[arg-type]  # WSGI's types, written twice
 
 
 async def _site(scope: Scope, receive: Receive, send: Send) -> None:

@@ -51,7 +51,7 @@ class Served:
 @pytest.fixture
 def served(free_port: int) -> Iterator[Served]:
     found = connection.get_connection_params()
-    place = urlencode({name: found[name] for name in ("host", "port", "password") if name in found})
+    place = urlencode({str(name): found[name] for name in ("host", "port", "password") if name in found})
     url = f"postgresql://{found['user']}@/{found['dbname']}?{place}"
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(free_port)],
