@@ -37,6 +37,7 @@ def take_batch(link: Link, lane: str, *, here: Identity) -> Lease | None:
                 queries.LEASE,
                 lanes=SERVES[lane],
                 lease=pacing.LEASE,
+                jumped=pacing.jumped_lease(),
                 grace=settings.GRACE,
                 system=here.system,
                 timeline=here.timeline,
@@ -58,7 +59,7 @@ def resolve_lost(link: Link) -> int:
     resolved = 0
     while True:
         with transaction(link):
-            row = fetch_one(link, queries.LEASE_LOST, lease=pacing.LEASE)
+            row = fetch_one(link, queries.LEASE_LOST, lease=pacing.LEASE, jumped=pacing.jumped_lease())
             if row is None:
                 return resolved
             lease = _lease(row)

@@ -7,6 +7,8 @@ from typing import Final
 
 #: Seconds a lease lasts at least; each settle renews it.
 LEASE: Final = 60.0
+#: No lease lasts longer, however slow its provider: one that ends after twice this is of a clock that went back.
+LONGEST_LEASE: Final = 600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +24,12 @@ class Grant:
 
 def lease_seconds(call_timeout: float) -> float:
     """The lease of an adapter whose one call may last `call_timeout`: that must stay under a quarter of it."""
-    return max(LEASE, 4 * call_timeout + 1)
+    return max(LEASE, min(4 * call_timeout + 1, LONGEST_LEASE))
+
+
+def jumped_lease() -> float:
+    """Seconds ahead at which no lease can end that this clock gave out."""
+    return 2 * max(LEASE, LONGEST_LEASE)
 
 
 def capacity(rate_per_minute: int, lease: float = LEASE) -> float:

@@ -22,15 +22,19 @@ FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
 WHERE r.id = %(run)s
 """
 
-#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote.
+#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. No ON CONFLICT
+#: (it doubles an insert's price): the run's position moves in the same transaction, so a row that is there already is a
+#: contradiction, and the unique constraint says so.
 INSERT_CHUNK: Final = """,
+drawn AS MATERIALIZED (SELECT * FROM chosen),
+sizes AS MATERIALIZED (
+    SELECT account_id, state, count(*) AS rows, greatest(1, round(count(*) / %(size)s::numeric))::bigint AS parts
+    FROM drawn WHERE state = 'planned' GROUP BY account_id, state
+),
 placed AS MATERIALIZED (
-    SELECT c.*, CASE WHEN state = 'planned' THEN
-        (row_number() OVER w - 1) * greatest(1, round((count(*) OVER p) / %(size)s::numeric))::bigint
-            / (count(*) OVER p)
-    END AS part
-    FROM chosen c
-    WINDOW p AS (PARTITION BY account_id, state), w AS (PARTITION BY account_id, state ORDER BY subscriber_id, channel)
+    SELECT c.*, (row_number() OVER (PARTITION BY c.account_id, c.state ORDER BY c.subscriber_id, c.channel) - 1)
+        * sizes.parts / sizes.rows AS part
+    FROM drawn c LEFT JOIN sizes USING (account_id, state)
 ),
 parts AS MATERIALIZED (
     SELECT account_id, part, nextval('outreach_batch_id_seq') AS id
@@ -49,14 +53,11 @@ written AS (
     SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
         parts.id, c.state, c.reason
     FROM placed c LEFT JOIN parts ON c.state = 'planned' AND parts.account_id = c.account_id AND parts.part = c.part
-    ORDER BY c.subscriber_id, c.channel
-    ON CONFLICT DO NOTHING
-    RETURNING channel, language, state, reason
 )
 SELECT keys.last, keys.count, w.channel, w.language, w.state, w.reason, w.count
 FROM (SELECT coalesce(max(id), 0) AS last, count(*) AS count FROM people) AS keys
 LEFT JOIN (
-    SELECT channel, language, state, reason, count(*) AS count FROM written GROUP BY channel, language, state, reason
+    SELECT channel, language, state, reason, count(*) AS count FROM placed GROUP BY channel, language, state, reason
 ) AS w ON true
 """
 
@@ -114,7 +115,7 @@ WITH chosen AS (
     JOIN outreach_account a ON a.id = b.account_id
     WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
       AND (b.state = 'ready' OR b.lease_until < clock_timestamp()
-           OR b.lease_until > clock_timestamp() + 2 * %(lease)s * interval '1 second')
+           OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second')
       AND r.state = 'running' AND a.state = 'active'
       AND r.system_identifier = %(system)s AND r.timeline = %(timeline)s
       AND NOT EXISTS (
@@ -136,7 +137,7 @@ LEASE_LOST: Final = """
 WITH chosen AS (
     SELECT b.id FROM outreach_batch b JOIN outreach_run r ON r.id = b.run_id
     WHERE b.state = 'leased' AND (b.lease_until < clock_timestamp()
-          OR b.lease_until > clock_timestamp() + 2 * %(lease)s * interval '1 second')
+          OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second')
       AND r.state <> 'running'
     ORDER BY b.id LIMIT 1
     FOR UPDATE OF b SKIP LOCKED
@@ -254,7 +255,8 @@ ORDER BY j.uncertain DESC, j.id
 
 #: What may have changed since fan-out: lateness, erasure, the address, suppression, consent. A post only grows late.
 _JUDGED_PEOPLE: Final = """
-    SELECT o.*, a.value, s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
+    SELECT o.*, CASE o.channel WHEN 'email' THEN a.value ELSE a.normalised END AS value,
+        s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN o.target LIKE 'a:%%' THEN ''
@@ -337,9 +339,15 @@ ON CONFLICT (run_id, slot, kind, channel, language, name, reason)
 
 # --- runs ---
 
-#: Locks a run before its state is decided anew.
+#: Locks a run's campaign, then the run, as every verb does: whoever takes them in the other order may deadlock.
+LOCK_CAMPAIGN: Final = """
+SELECT id FROM outreach_campaign WHERE id = (SELECT campaign_id FROM outreach_run WHERE id = %(run)s)
+FOR NO KEY UPDATE
+"""
+
+#: Locks a run before its state is decided anew; waits for the windows that read it.
 LOCK_RUN: Final = """
-SELECT state, kind, campaign_id, fanned_out_at IS NOT NULL FROM outreach_run WHERE id = %(run)s FOR UPDATE
+SELECT state, fanned_out_at IS NOT NULL FROM outreach_run WHERE id = %(run)s FOR NO KEY UPDATE
 """
 
 #: What a run's end hangs on: batches with open rows, and batches with ids in hand.

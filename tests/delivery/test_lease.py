@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from outreach.core.models import Account, Alert, Installation
+from outreach.delivery import pacing
 from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import Identity, connect, identity
 from outreach.delivery.lease import resolve_lost, take_batch
@@ -188,3 +189,18 @@ def test_in_a_stopped_run_lost_ids_become_unknown_and_nothing_is_sent(world: Wor
         resume_run(run.pk)
         world.send_all()
         assert fates(run) == {("email", "unknown", "lost_in_hand"): 4, ("email", "accepted", ""): 2}
+
+
+def test_the_lease_of_a_slow_provider_is_not_taken_for_one_of_a_clock_that_went_back(world: World) -> None:
+    world.people(2)
+    run = world.fanned_out()
+    seconds = pacing.lease_seconds(30.0)  # as a mail server's
+    assert seconds > 2 * pacing.LEASE
+    with connect() as mine, connect() as other:
+        lease = take_batch(mine, "campaigns", here=identity(mine))
+        assert lease is not None
+        mine.execute("UPDATE outreach_batch SET lease_until = clock_timestamp() + %s * interval '1 second'", [seconds])
+
+        assert take_batch(other, "campaigns", here=identity(other)) is None
+
+    assert Batch.objects.get(run=run).fence == lease.fence

@@ -128,3 +128,13 @@ def test_a_pause_waits_for_a_window_that_is_being_assembled(world: World) -> Non
             other.execute("SET LOCAL lock_timeout = '50ms'")
             with pytest.raises(Exception, match="lock timeout"):
                 other.execute("UPDATE outreach_run SET state = 'pausing' WHERE id = %s", [run.pk])
+
+
+def test_a_phone_is_written_to_as_the_provider_needs_it_and_not_as_the_person_wrote_it(world: World) -> None:
+    [person] = world.people(1, channels=["sms"])
+    Address.objects.filter(subscriber=person).update(value="0888 123 456", normalised="+359888123456")
+    world.fanned_out(channels=["sms"])
+
+    world.send_all()
+
+    assert [message.to for message in world.box("sms").messages] == ["+359888123456"]
