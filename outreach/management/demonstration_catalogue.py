@@ -336,7 +336,7 @@ def senders(ports: dict[str, int]) -> tuple[Sender, ...]:
         ),
         Sender(
             name="SendGrid",
-            organisation="coordination",
+            organisation="council",
             adapter="sendgrid",
             settings={
                 "api_key": "SG.demonstration",
