@@ -80,6 +80,7 @@ def review_page(visit: Visit, key: int) -> HttpResponse:
         decision=decide(campaign, visit.actor, seen),
         approvals=campaign.approvals.select_related("user", "token").order_by("-pk")[:6],
         needs_approval=needs_approval(campaign),
+        email=campaign.contents.filter(channel=Channel.EMAIL).order_by("language").first(),
         is_approved=is_approved(campaign),
     )
 
