@@ -67,7 +67,7 @@ def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: 
     if not channels or not topics:
         return None
     contents = [content for content in frozen["contents"] if content["channel"] in channels]
-    mode = _PREFERRED if frozen["mode"] == ChannelMode.PREFERRED else _ALL
+    mode = _ONE if len(channels) == 1 else _PREFERRED if frozen["mode"] == ChannelMode.PREFERRED else _ALL
     params = {
         "topics": topics,
         "excluded": [int(topic) for topic in frozen.get("excluded_topics", ())],
@@ -200,6 +200,10 @@ present AS (SELECT *, bool_or(is_present) OVER (PARTITION BY subscriber_id) AS i
 chosen AS (
     SELECT {_FATE} FROM present WHERE is_present OR (NOT is_anywhere AND rank = 1)
 )"""  # noqa: S608 -- put together from the constants of this file
+
+#: With one channel there is nothing to choose.
+_ONE = f"""
+chosen AS (SELECT {_FATE} FROM candidates)"""  # noqa: S608 -- put together from the constants of this file
 
 #: One row a person: the first channel that works, else the first one that they have, with the reason why not.
 _PREFERRED = f"""

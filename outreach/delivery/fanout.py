@@ -65,11 +65,13 @@ def fan_out(run_id: int, *, size: Size | None = None) -> bool:
     """
     with connect() as link:
         here = identity(link)
+        plan = _read(link, run_id)
+        lane = plan.lane if plan else Lane.CAMPAIGNS.value
         while not is_stopping():
             is_last = write_chunk(link, run_id, here=here, size=size or Size())
             if is_last is None:
                 break
-            enqueue("outreach.work", Lane.CAMPAIGNS.value, lane=Lane.CAMPAIGNS)
+            enqueue("outreach.work", lane, lane=Lane(lane))
             if is_last:
                 advance_run(link, run_id)
                 return True

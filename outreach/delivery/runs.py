@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
+from psycopg.rows import TupleRow
 
 from outreach.campaigns.models import Run
 from outreach.core import alerts
@@ -96,11 +97,11 @@ def advance_run(link: Link, run_id: int) -> str | None:
     if _is_at_work(link, run_id):
         return None
     with transaction(link):
-        row = fetch_one(link, queries.LOCK_RUN, run=run_id)
+        row = _lock(link, run_id)
         if row is None:
             return None
         unfinished, in_hand = fetch(link, queries.READ_BATCHES, run=run_id)[0]
-        new = settled_state(row[0], is_fanned_out=row[3], unfinished=unfinished, in_hand=in_hand)
+        new = settled_state(row[0], is_fanned_out=row[1], unfinished=unfinished, in_hand=in_hand)
         if new is not None:
             change(link, queries.SET_STATE, run=run_id, state=new, trouble=None, is_ended=new in ENDED)
     return new
@@ -130,6 +131,12 @@ def _close_batch(link: Link, run_id: int, batch: int) -> None:
     counters.write(link, run_id, deltas)
 
 
+def _lock(link: Link, run_id: int) -> TupleRow | None:
+    """Lock campaign and run, in this order; (state, whether it is fanned out)."""
+    fetch_one(link, queries.LOCK_CAMPAIGN, run=run_id)
+    return fetch_one(link, queries.LOCK_RUN, run=run_id)
+
+
 def _is_at_work(link: Link, run_id: int) -> bool:
     row = fetch_one(link, queries.IS_AT_WORK, run=run_id)
     return row is None or bool(row[0])
@@ -140,7 +147,7 @@ def _do(verb: str, run_id: int, *, trouble: Mapping[str, Any]) -> str:
     possible, follows = VERBS[verb]
     link = callers_link()
     with transaction(link):
-        row = fetch_one(link, queries.LOCK_RUN, run=run_id)
+        row = _lock(link, run_id)
         if row is None or row[0] not in possible:
             raise StateConflict(_("The run is in another state by now."), state=row[0] if row else "")
         if verb == "resume" and row[0] == S.HELD:
@@ -149,7 +156,7 @@ def _do(verb: str, run_id: int, *, trouble: Mapping[str, Any]) -> str:
         change(link, queries.SET_STATE, run=run_id, state=follows, trouble=json.dumps(dict(trouble)), is_ended=False)
         if verb != "resume":
             unfinished, in_hand = fetch(link, queries.READ_BATCHES, run=run_id)[0]
-            at_once = settled_state(follows, is_fanned_out=row[3], unfinished=unfinished, in_hand=in_hand)
+            at_once = settled_state(follows, is_fanned_out=row[1], unfinished=unfinished, in_hand=in_hand)
             if at_once is not None:
                 follows = at_once
                 change(link, queries.SET_STATE, run=run_id, state=at_once, trouble=None, is_ended=at_once in ENDED)
