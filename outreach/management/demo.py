@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -31,9 +32,6 @@ import outreach
 from outreach.core.database import running_database
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.supervise import Supervisor, die_with_parent
-from outreach.management.demo_road import Road, in_words
-from outreach.management.migrate import migrate
-from outreach.management.run import programs
 
 #: Set in the process that plays: its data folder, database and ports are its own.
 PLACE: Final = "OUTREACH_DEMO_PLACE"
@@ -43,6 +41,7 @@ PORTS: Final = 8
 #: Below the range from which systems choose ports for outgoing connections.
 PORT_RANGE: Final = (15_000, 31_000)
 STOP_SECONDS: Final = 25.0
+GRACE: Final = 3.0
 COUNT_TABLES: Final = (
     "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename <> ''"
 )
@@ -69,6 +68,9 @@ def handle(args: argparse.Namespace) -> int:
 
 def play(*, subscribers: int, is_json: bool) -> int:
     """Play the demonstration in this process's own place; 0 only if everything adds up."""
+    from outreach.management.demo_road import Road, in_words  # noqa: PLC0415 -- slow import, not for who only waits
+    from outreach.management.migrate import migrate  # noqa: PLC0415 -- slow import
+
     with ExitStack() as stack:
         out = stack.enter_context(_output_of_ours())
         url = stack.enter_context(running_database(settings.DATA, url=settings.DATABASE_URL or None))
@@ -146,8 +148,12 @@ def _is_free(port: int) -> bool:
 @contextmanager
 def _processes() -> Iterator[None]:
     """Web, workers, beat and sandbox, as `outreach run` starts them."""
+    from outreach.management.run import programs  # noqa: PLC0415 -- slow import
+
     environment = {**os.environ, "OUTREACH_DATA": str(settings.DATA)}
-    supervisor = Supervisor(programs(has_sandbox=True), environment=environment)
+    # Nothing is left to lose when they are stopped, so nobody waits long for them.
+    hurried = [replace(program, grace=GRACE) for program in programs(has_sandbox=True)]
+    supervisor = Supervisor(hurried, environment=environment)
     # The children die with the thread that started them, so it lives until they are stopped.
     keeper = threading.Thread(target=supervisor.run, name="supervisor")
     keeper.start()

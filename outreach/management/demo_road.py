@@ -149,8 +149,7 @@ class Road:
                 self._complain("came_back", f"readers made {wanted} {name}, and {counted[name]} were counted")
         if campaign.state != CampaignState.FINISHED:
             self._complain("unfinished", f"the campaign is {campaign.state}")
-        found = report(campaign)
-        self.say("Reported", {"delivered": getattr(found, "sent", ""), **counted})
+        self._report(campaign)
         result = checked.as_json()
         return {
             **result,
@@ -161,6 +160,12 @@ class Road:
             "feed": self._feed_entries(campaign),
             **counted,
         }
+
+    def _report(self, campaign: Campaign) -> None:
+        self.say("The report says")
+        for line in report(campaign).channels:
+            facts = ("accepted", "delivered", "opened", "clicked", "replied")
+            self.say(f"  {line.name}", {name: getattr(line, name) for name in facts})
 
     def _compare_mailbox(self, run: Run, mailbox: QuerySet[SandboxMessage]) -> None:
         """The mailbox holds exactly the accepted e-mails: none missing, none twice, none else."""
@@ -180,10 +185,15 @@ class Road:
             )
 
     def _feed_entries(self, campaign: Campaign) -> int:
-        answer = requests.get(f"{settings.BASE_URL}{FEED}", timeout=10)
+        """The campaign's entries as a subscriber of the feeds reads them, in every language that it was written in."""
+        written = campaign.contents.filter(channel=Channel.FEED).values_list("language", flat=True)
+        return sum(self._entries(language) for language in written)
+
+    def _entries(self, language: str) -> int:
+        answer = requests.get(f"{settings.BASE_URL}{FEED}", params={"language": language}, timeout=READY_SECONDS)
         items = answer.json()["items"] if answer.ok else []
-        if not items:
-            self._complain("feed", f"{FEED} answers {answer.status_code} with {len(items)} entries")
+        if len(items) != 1:
+            self._complain("feed", f"{FEED} in {language} answers {answer.status_code} with {len(items)} entries")
         return len(items)
 
     def _came_back(self, run: Run) -> bool:
