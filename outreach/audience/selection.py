@@ -156,7 +156,7 @@ contents AS MATERIALIZED (
     FROM unnest(%(content_channels)s::text[], %(content_languages)s::text[], %(content_accounts)s::bigint[])
         AS content (channel, language, account_id)
 ),
-candidates AS (
+candidates AS MATERIALIZED (
     SELECT
         m.id AS subscriber_id, m.digest, wanted.channel, wanted.rank, a.id AS address_id,
         coalesce(own.account_id, other.account_id) AS account_id,

@@ -22,9 +22,9 @@ FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
 WHERE r.id = %(run)s
 """
 
-#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. No ON CONFLICT
-#: (it doubles an insert's price): the run's position moves in the same transaction, so a row that is there already is a
-#: contradiction, and the unique constraint says so.
+#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. Without
+#: ON CONFLICT, which doubles the price: the position moves in the same transaction, so a row that is there
+#: already is a contradiction, and the unique constraint says so.
 INSERT_CHUNK: Final = """,
 drawn AS MATERIALIZED (SELECT * FROM chosen),
 sizes AS MATERIALIZED (
