@@ -1,4 +1,4 @@
-"""Every call of the API against its own OpenAPI document: whatever comes, no 5xx, and nothing that is not documented."""
+"""Every call of the API against its own OpenAPI document: no 5xx, and nothing that is not documented."""
 
 from __future__ import annotations
 
