@@ -17,9 +17,10 @@ from outreach.campaigns.models import Run
 from outreach.core import alerts
 from outreach.core.errors import StateConflict
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import ENDED, CampaignState, DeliveryState, Lane, Reason
+from outreach.core.vocabulary import ENDED, BatchState, CampaignState, DeliveryState, Lane, Reason
 from outreach.delivery import counters, queries
 from outreach.delivery.connection import Link, callers_link, change, fetch, fetch_one, identity, transaction
+from outreach.delivery.models import Batch
 
 S = CampaignState
 
@@ -78,6 +79,13 @@ def hold_run(run_id: int, trouble: Mapping[str, Any]) -> bool:
     facts = {**trouble, "name": run.campaign.name}
     alerts.raise_alert("run_held", run, organisation=run.organisation, **facts)
     return True
+
+
+def release_batch(batch_id: int) -> bool:
+    """Let a parked batch go on after people looked at it; False where it is not parked."""
+    released = Batch.objects.filter(pk=batch_id, state=BatchState.PARKED).update(state=BatchState.READY, inherited=0)
+    alerts.resolve_alerts(Batch(pk=batch_id), "batch_parked")
+    return released == 1
 
 
 def pause_for_refusals(run_id: int) -> None:

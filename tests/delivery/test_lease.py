@@ -12,7 +12,7 @@ from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import Identity, connect, identity
 from outreach.delivery.lease import resolve_lost, take_batch
 from outreach.delivery.models import Attempt, Batch, Delivery
-from outreach.delivery.runs import cancel_run, pause_run, resume_run
+from outreach.delivery.runs import cancel_run, pause_run, release_batch, resume_run
 from outreach.delivery.sweep import sweep
 from tests.delivery.world import World, fates, let_leases_run_out
 
@@ -102,6 +102,14 @@ def test_a_batch_inherited_three_times_is_parked_with_an_alert(world: World) -> 
     assert list(Alert.objects.values_list("code", "noun_id")) == [("batch_parked", str(batch.pk))]
     assert max(world.box().attempts.count(to) for to in set(world.box().attempts)) == 2
     assert check_ledger(run.campaign).problems == []
+
+    world.box().decide = lambda _: None
+    assert release_batch(batch.pk) is True
+    assert release_batch(batch.pk) is False
+    world.send_all()
+    assert Alert.objects.filter(resolved_at=None).count() == 0
+    run.refresh_from_db()
+    assert run.state == "finished"
 
 
 def test_a_lease_that_lasts_is_nobody_elses(world: World) -> None:
