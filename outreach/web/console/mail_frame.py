@@ -15,6 +15,8 @@ POLICY: Final = (
 )
 #: What a reader's program in dark mode does to a message without colours of its own for it.
 DARK: Final = "<style>:root{color-scheme:dark}body{background:#14161c!important;color:#e9ebf2}</style>"
+#: The message's own rules for the dark: the choice on the page counts, not the system's.
+_PREFERRED: Final = re.compile(r"@media\s*\(\s*prefers-color-scheme:\s*dark\s*\)", re.IGNORECASE)
 _HEAD: Final = re.compile(r"<head[^>]*>", re.IGNORECASE)
 #: Our own pixel: looking at a message here is not an opening by its reader.
 _PIXEL: Final = re.compile(rf"<img[^>]+{re.escape(settings.BASE_URL)}/o/[^>]*>", re.IGNORECASE)
@@ -22,8 +24,9 @@ _PIXEL: Final = re.compile(rf"<img[^>]+{re.escape(settings.BASE_URL)}/o/[^>]*>",
 
 def mail_frame(request: HttpRequest, html: str) -> HttpResponse:
     """The HTML as it is, but for our pixel; `?theme=dark` shows it as a program in dark mode would."""
-    html = _PIXEL.sub("", html)
-    if request.GET.get("theme") == "dark":
+    is_dark = request.GET.get("theme") == "dark"
+    html = _PREFERRED.sub("@media all" if is_dark else "@media not all", _PIXEL.sub("", html))
+    if is_dark:
         html = _HEAD.sub(lambda found: found.group(0) + DARK, html, count=1) if _HEAD.search(html) else DARK + html
     # The middleware leaves a policy alone that is there already.
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-store"}

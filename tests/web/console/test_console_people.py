@@ -84,7 +84,7 @@ def test_import_takes_good_rows_and_shows_bad_ones_in_their_columns(alice: Perso
     run_import(job.pk)
 
     page = alice.see(f"/people/imports/{job.pk}")
-    lines = b"".join(alice.client.get(f"/people/imports/{job.pk}/rejected.csv").streaming_content)
+    lines = alice.client.get(f"/people/imports/{job.pk}/rejected.csv").getvalue()
     assert response["Location"] == f"/people/imports/{job.pk}"
     assert 'hx-trigger="every 1s"' in waiting
     assert ("1 row was not taken" in page, '<td class="wrong">not an address</td>' in page) == (True, True)
