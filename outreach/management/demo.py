@@ -29,7 +29,7 @@ from django.conf import settings
 from django.db import connections
 
 import outreach
-from outreach.core.database import running_database
+from outreach.core.database import EmbeddedDatabase
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.supervise import Supervisor, die_with_parent
 
@@ -41,7 +41,7 @@ PORTS: Final = 8
 #: Below the range from which systems choose ports for outgoing connections.
 PORT_RANGE: Final = (15_000, 31_000)
 STOP_SECONDS: Final = 25.0
-GRACE: Final = 3.0
+GRACE: Final = 6.0
 COUNT_TABLES: Final = (
     "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename <> ''"
 )
@@ -73,11 +73,13 @@ def play(*, subscribers: int, is_json: bool) -> int:
 
     with ExitStack() as stack:
         out = stack.enter_context(_output_of_ours())
-        url = stack.enter_context(running_database(settings.DATA, url=settings.DATABASE_URL or None))
-        stack.callback(connections.close_all)
         if settings.DATABASE_URL:
-            _refuse_tables(url)
-            stack.callback(_drop_tables, url)
+            _refuse_tables(settings.DATABASE_URL)
+            stack.callback(_drop_tables, settings.DATABASE_URL)
+        else:
+            # It is deleted at the end, so nothing has to outlive a power cut.
+            stack.enter_context(EmbeddedDatabase(settings.DATA, durable=False))
+        stack.callback(connections.close_all)
         migrate()
         stack.enter_context(_processes())
         road = Road(say=_no_words if is_json else partial(_say, out))
@@ -147,12 +149,13 @@ def _is_free(port: int) -> bool:
 
 @contextmanager
 def _processes() -> Iterator[None]:
-    """Web, workers, beat and sandbox, as `outreach run` starts them."""
+    """Web, worker, beat and sandbox, as `outreach run` starts them."""
     from outreach.management.run import programs  # noqa: PLC0415 -- slow import
 
     environment = {**os.environ, "OUTREACH_DATA": str(settings.DATA)}
-    # Nothing is left to lose when they are stopped, so nobody waits long for them.
-    hurried = [replace(program, grace=GRACE) for program in programs(has_sandbox=True)]
+    # Nobody sends notices here, and nothing is left to lose when the others are stopped.
+    needed = [program for program in programs(has_sandbox=True) if "notices" not in program.name]
+    hurried = [replace(program, grace=GRACE) for program in needed]
     supervisor = Supervisor(hurried, environment=environment)
     # The children die with the thread that started them, so it lives until they are stopped.
     keeper = threading.Thread(target=supervisor.run, name="supervisor")
