@@ -86,11 +86,10 @@ class Road:
 
     def _reply(self) -> None:
         """The first to get a message answer at once, each on the channel it came by."""
+        ports = settings.SANDBOX_PORTS
         with Reader() as reader:
             for message in self._first(Channel.EMAIL, REPLIES_BY_MAIL):
-                reader.reply_by_mail(
-                    message, "Благодаря, кога работи гишето?", smtp_port=settings.SANDBOX_PORTS["smtp"]
-                )
+                reader.reply_by_mail(message, "Благодаря, кога работи гишето?", smtp_port=ports["smtp"])
                 self.done["replies"] += 1
             self._reply_by_sms(reader)
             for message in self._first(Channel.SOCIAL, 1):
