@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.models import Subscriber, Subscription
-from outreach.campaigns.drafts import remove_content, save_content
+from outreach.campaigns.drafts import change_campaign, remove_content, save_content
 from outreach.campaigns.models import Campaign, Content
 from outreach.campaigns.senders import usable_accounts
 from outreach.core.errors import Invalid, NotFound, ReviewFailed
@@ -102,6 +102,7 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
         written={(c.channel, c.language) for c in contents},
         channels=[(name.value, name.label) for name in CHANNELS],
         languages=Language.choices,
+        preferred=[(name, Channel(name).label) for name in campaign.channels if name in PERSONAL_CHANNELS],
         inserts=[row for row in INSERTS if channel in PERSONAL_CHANNELS or not row[2]],
         people=people,
         person=chosen,
@@ -148,6 +149,19 @@ def remove(visit: Visit, key: int, channel: str, language: str) -> HttpResponse:
     remove_content(visit.actor, campaign, content)
     visit.tell(_("This message is taken away."))
     return visit.go("message", key=campaign.pk)
+
+
+@posting(needs=Permission.EDIT_CAMPAIGNS)
+def put_first(visit: Visit, key: int) -> HttpResponse:
+    """Prefer a channel: who can be reached by it gets the message there, and nowhere else."""
+    campaign = campaign_of(visit, key)
+    first = visit.request.POST.get("first", "")
+    if first not in campaign.channels:
+        raise NotFound
+    order = [first, *(channel for channel in campaign.channels if channel != first)]
+    change_campaign(visit.actor, campaign, {"channels": {"order": order}})
+    visit.tell(_("%(channel)s comes first now.") % {"channel": Channel(first).label})
+    return visit.go_back()
 
 
 @posting(needs=Permission.EDIT_CAMPAIGNS)

@@ -51,6 +51,7 @@ urlpatterns = [
     ),
     path("campaigns/<int:key>/message/<slug:channel>/<slug:language>.html", message.message_html, name="message_html"),
     path("campaigns/<int:key>/message/<slug:channel>/<slug:language>/remove", message.remove, name="remove_message"),
+    path("campaigns/<int:key>/first", message.put_first, name="put_first"),
     path("campaigns/<int:key>/test", message.test, name="test"),
     path("campaigns/<int:key>/when", when.when, name="when"),
     path("campaigns/<int:key>/review", review.review_page, name="review"),

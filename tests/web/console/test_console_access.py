@@ -47,6 +47,7 @@ VERBS = (
     "archive",
     "restore",
     "test",
+    "first",
     "send-back",
     "submit",
     "approve",

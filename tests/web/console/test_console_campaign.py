@@ -281,6 +281,18 @@ def test_test_to_no_address_says_so(alice: Person, campaign: Campaign) -> None:
     assert "o-said--error" in alice.see("/campaigns")
 
 
+def test_preferred_channel_is_put_first(alice: Person, campaign: Campaign) -> None:
+    alice.post(f"/campaigns/{campaign.pk}/message/sms/bg", body="Здравейте")
+    Campaign.objects.filter(pk=campaign.pk).update(channel_mode="preferred")
+    page = alice.see(f"/campaigns/{campaign.pk}/message")
+
+    alice.post(f"/campaigns/{campaign.pk}/first", first="sms")
+
+    campaign.refresh_from_db()
+    assert "Put SMS first" in page
+    assert campaign.channels == ["sms", "email"]
+
+
 def test_page_says_its_zone_and_time(alice: Person, campaign: Campaign) -> None:
     with clock.frozen(datetime(2026, 4, 8, 7, 42, tzinfo=UTC)):
         page = alice.see("/")
