@@ -73,7 +73,8 @@ def _stream(heights: Sequence[float], step: float) -> str:
         following = heights[index + 1] if index + 1 < len(heights) else height
         middle = (bend + end) / 2
         parts.append(
-            f"L{bend:.1f} {height:.1f} C{middle:.1f} {height:.1f} {middle:.1f} {following:.1f} {end:.1f} {following:.1f}"
+            f"L{bend:.1f} {height:.1f} "
+            f"C{middle:.1f} {height:.1f} {middle:.1f} {following:.1f} {end:.1f} {following:.1f}"
         )
     return " ".join([*parts, f"L{FLOW_WIDTH} {FLOW_HEIGHT} L0 {FLOW_HEIGHT} Z"])
 
