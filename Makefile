@@ -52,10 +52,15 @@ lock: $(BIN)/uv  ## Write the pinned versions anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --extra dev pyproject.toml --output-file requirements-dev.txt
 
+MESSAGES := $(BIN)/python -m babel.messages.frontend -q
+
 messages: dev  ## Collect the texts to translate and compile the catalogues
-	$(BIN)/pybabel extract -q -F outreach/locale/babel.cfg -k gettext_lazy -k _ -k pgettext:1c,2 --project Outreach --no-location --omit-header -o outreach/locale/django.pot .
-	$(BIN)/pybabel update -q -D django -i outreach/locale/django.pot -d outreach/locale -l bg --no-fuzzy-matching --omit-header
-	$(BIN)/pybabel compile -q -D django -d outreach/locale -l bg
+	@mkdir -p var
+	$(MESSAGES) extract -F outreach/locale/babel.cfg -k gettext_lazy -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 \
+		-k gettext_noop -k translate --no-location --omit-header -o var/messages.pot .
+	$(MESSAGES) update -D django -i var/messages.pot -d outreach/locale -l bg \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 110
+	$(MESSAGES) compile -D django -d outreach/locale -l bg
 
 clean:  ## Remove the environment and this machine's data
 	rm -rf $(VENV) var

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Channel(TextChoices):
@@ -111,7 +112,7 @@ class CampaignState(TextChoices):
     PAUSED = "paused", _("Paused")
     HELD = "held", _("Held")
     CANCELLING = "cancelling", _("Cancelling")
-    CANCELLED = "cancelled", _("Cancelled")
+    CANCELLED = "cancelled", pgettext_lazy("campaign", "Cancelled")
     FINISHED = "finished", _("Finished")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Final
 
 from django.conf import settings as django_settings
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 import channels
@@ -27,33 +28,38 @@ LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 MAIL_FIELDS: Final = (
     Field(
         name="reply_address",
-        label="Reply address",
+        label=gettext_noop("Reply address"),
         kind="email",
         required=False,
-        help="Where answers go; the sender's own address when left empty.",
+        help=gettext_noop("Where answers go; the sender's own address when left empty."),
     ),
     Field(
         name="delivery_header",
-        label="Name the delivery in a header",
+        label=gettext_noop("Name the delivery in a header"),
         kind="choice",
         choices=("true", "false"),
         default="true",
         required=False,
-        help="X-Outreach-Delivery lets bounces and answers be matched to the message.",
+        help=gettext_noop("X-Outreach-Delivery lets bounces and answers be matched to the message."),
     ),
-    Field(name="imap_host", label="Incoming mail: server", required=False, help="The mailbox that answers arrive in."),
-    Field(name="imap_port", label="Incoming mail: port", kind="number", default="993", required=False),
+    Field(
+        name="imap_host",
+        label=gettext_noop("Incoming mail: server"),
+        required=False,
+        help=gettext_noop("The mailbox that answers arrive in."),
+    ),
+    Field(name="imap_port", label=gettext_noop("Incoming mail: port"), kind="number", default="993", required=False),
     Field(
         name="imap_security",
-        label="Incoming mail: security",
+        label=gettext_noop("Incoming mail: security"),
         kind="choice",
         choices=("tls", "starttls", "none"),
         default="tls",
         required=False,
     ),
-    Field(name="imap_username", label="Incoming mail: user name", required=False),
-    Field(name="imap_password", label="Incoming mail: password", required=False, secret=True),
-    Field(name="imap_folder", label="Incoming mail: folder", default="INBOX", required=False),
+    Field(name="imap_username", label=gettext_noop("Incoming mail: user name"), required=False),
+    Field(name="imap_password", label=gettext_noop("Incoming mail: password"), required=False, secret=True),
+    Field(name="imap_folder", label=gettext_noop("Incoming mail: folder"), default="INBOX", required=False),
 )
 _IMAP: Final = "imap_"
 
@@ -130,7 +136,15 @@ def check_account(account: Account) -> list[Problem]:
     missing = missing_settings(account)
     if missing:
         return missing
-    return channels.get(account.adapter).check(plain_account(account))
+    return [_translated(problem) for problem in channels.get(account.adapter).check(plain_account(account))]
+
+
+def _translated(problem: Problem) -> Problem:
+    """The problem in the reader's language; what the provider said, after a colon, stays as it is."""
+    words, colon, said = problem.message.partition(": ")
+    whole = gettext(problem.message)
+    message = whole if whole != problem.message else f"{gettext(words)}{colon}{said}"
+    return replace(problem, message=message, remedy=gettext(problem.remedy) if problem.remedy else "")
 
 
 def missing_settings(account: Account) -> list[Problem]:
