@@ -39,7 +39,7 @@ check: dev  ## Format, lint, types, import walls: what CI also runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/djlint templates --check --lint --quiet
+	$(BIN)/djlint templates --lint --quiet
 
 format: dev  ## Put the code into the house's form
 	$(BIN)/ruff format .

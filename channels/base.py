@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 
 class OutcomeKind(StrEnum):
-    """What became of one message. Unknown is a kind of its own: it is never taken for a failure that is safe to retry."""
+    """What became of one message. Unknown is a kind of its own: never taken for safe to retry."""
 
     ACCEPTED = "accepted"
     TEMPORARY = "temporary"

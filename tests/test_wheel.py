@@ -17,7 +17,7 @@ UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.envi
 def run(*command: str | Path, data: Path | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OUTREACH_", "DATABASE_"))}
     environment |= {"OUTREACH_DATA": str(data)} if data else {}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, cwd="/", env=environment)  # noqa: PLW1510
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, cwd="/", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -35,7 +35,9 @@ def test_the_wheel_alone_sets_an_installation_up(tmp_path: Path, data_folder: Pa
     link = run(
         command, "setup", "--organisation", "town", "--name", "Town", "--admin", "a@example.org", data=data_folder
     )
-    found = run(python, "-c", "import worker, channels, outreach.settings as s; print(s.TEMPLATES_DIR)", data=data_folder)
+    found = run(
+        python, "-c", "import worker, channels, outreach.settings as s; print(s.TEMPLATES_DIR)", data=data_folder
+    )
 
     assert "/set-password/" in link
     assert found.strip().endswith("outreach/_templates")

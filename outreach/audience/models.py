@@ -1,4 +1,4 @@
-"""WHO: people and businesses, their addresses, what they subscribed to, what they consented to, whom not to write to."""
+"""WHO: people and businesses, their addresses, subscriptions and consents, and whom not to write to."""
 
 from __future__ import annotations
 

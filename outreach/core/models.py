@@ -1,4 +1,4 @@
-"""The ground: organisations and their people, accounts of channels, audit, alerts, and what the installation knows of itself."""
+"""The ground: organisations and their people, accounts, audit, alerts, and what the installation knows of itself."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from outreach.core.vocabulary import (
 class Delivery(models.Model):
     """One message to one address: its state always tells its fate and why.
 
-    No foreign key has a constraint or an index, and no index names a column that a settle writes: HOT updates depend on it.
+    No foreign key has a constraint or an index, and no index names a column that a settle writes: HOT updates need it.
     """
 
     pk = models.CompositePrimaryKey("run_id", "id")

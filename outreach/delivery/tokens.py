@@ -1,7 +1,7 @@
 """Signed compact tokens of links in messages: no query is needed to verify one.
 
-`<key id><kind><varints><10 bytes of HMAC-SHA-256>`, base64url without padding. In aggregate tracking `delivery` is 0: the
-token then says which message of a run, not whose.
+`<key id><kind><varints><10 bytes of HMAC-SHA-256>`, base64url without padding. In aggregate tracking `delivery` is 0:
+the token then says which message of a run, not whose.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -43,7 +44,7 @@ def one_connection() -> Iterator[None]:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_every_call_keeps_the_contract(api: Api, case: schemathesis.Case) -> None:
+def test_every_call_keeps_the_contract(api: Api, case: schemathesis.Case[Any]) -> None:
     case.call_and_validate(
         headers={"Authorization": f"Bearer {api.token}"},
         checks=[
