@@ -79,7 +79,7 @@ def accounts(visit: Visit) -> HttpResponse:
 def new_account(visit: Visit, adapter: str) -> HttpResponse:
     description = describe(adapter)
     initial = {
-        "name": description.label,
+        "name": translate(description.label),
         "unknown_policy": description.capabilities.unknown_policy,
         "rate_per_minute": 0,
         "is_default": True,
