@@ -14,6 +14,7 @@ from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import Permission
 from outreach.web.console.forms import ConsoleForm, initial_texts, long_text
+from outreach.web.console.sources import SourceForm, sources_of
 from outreach.web.console.visit import Visit, filling, visiting
 
 
@@ -73,7 +74,7 @@ def topic(visit: Visit, topic_id: int) -> HttpResponse:
             return visit.go("topics")
         except Invalid as invalid:
             form.take(invalid)
-    return visit.show("topics/form.html", form=form, topic=found)
+    return visit.show("topics/form.html", form=form, topic=found, sources=sources_of(found), source_form=SourceForm())
 
 
 def _create(visit: Visit, form: NewTopicForm) -> Topic:

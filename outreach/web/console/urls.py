@@ -19,6 +19,7 @@ from outreach.web.console import (
     running,
     sandbox,
     services,
+    sources,
     topics,
     when,
 )
@@ -77,6 +78,8 @@ urlpatterns = [
     path("topics", topics.topics, name="topics"),
     path("topics/new", topics.new_topic, name="new_topic"),
     path("topics/<int:topic_id>", topics.topic, name="topic"),
+    path("topics/<int:topic_id>/sources", sources.add, name="add_source"),
+    path("sources/<int:key>/remove", sources.remove, name="remove_source"),
     path("accounts", accounts.accounts, name="accounts"),
     path("accounts/new/<slug:adapter>", accounts.new_account, name="new_account"),
     path("accounts/<int:account_id>", accounts.account, name="account"),
