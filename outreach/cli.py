@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from outreach.management import demo_place
+
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
@@ -25,6 +27,8 @@ class Command:
     needs_database: bool = True
     #: A long-running process: it runs under the name `outreach-NAME`, by which it is found in a list of processes.
     is_process: bool = False
+    #: It runs in an installation of its own, which is made before anything of this one is read.
+    has_own_place: bool = False
 
 
 COMMANDS: Final = (
@@ -41,8 +45,9 @@ COMMANDS: Final = (
     Command(name="import", module="importing", summary="subscribers from CSV or NDJSON"),
     Command(name="ledger", module="ledger", summary="counts by state; --check proves them"),
     Command(name="inspect", module="inspecting", summary="what we make of mail or a feed", needs_database=False),
-    Command(name="demo", module="demo", summary="the demonstration end to end", needs_database=False),
-    Command(name="bench", module="bench", summary="how fast this machine is", needs_database=False),
+    Command(
+        name="demo", module="demo", summary="the demonstration end to end", needs_database=False, has_own_place=True
+    ),
 )
 #: `outreach web` starts itself again as `python -P -m outreach.cli outreach-web`.
 PROCESS_PREFIX: Final = "outreach-"
@@ -54,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _chosen(given)
     if chosen is not None and chosen.is_process and given[0] == chosen.name:
         _start_again_by_name(given)
+    if chosen is not None and chosen.has_own_place and demo_place.PLACE not in os.environ:
+        return demo_place.play_in_own_place(given)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "outreach.settings")
     try:
         parser = _parser(chosen, given)
