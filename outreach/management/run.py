@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connections
 
 import outreach
+from outreach.core.bytecode import keep_bytecode
 from outreach.core.database import EmbeddedDatabase
 from outreach.core.errors import StateConflict
 from outreach.core.models import Installation
@@ -83,7 +84,7 @@ def _environment(has_sandbox: bool) -> dict[str, str]:  # noqa: FBT001 -- privat
     root = str(Path(outreach.__file__).resolve().parent.parent)
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     ours = {"OUTREACH_DATA": str(settings.DATA), "OUTREACH_SANDBOX": str(has_sandbox), "PYTHONPATH": path}
-    return {**os.environ, **ours}
+    return {**os.environ, **ours, **keep_bytecode(settings.DATA / "bytecode")}
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from outreach.core.models import Account, Installation, Membership, Organisation
 from outreach.delivery.check import check_ledger
 from outreach.delivery.review import review
 from outreach.effectiveness.report import report
-from outreach.management import demo, demonstration, demonstration_campaigns
+from outreach.management import demo_place, demonstration, demonstration_campaigns
 from outreach.management.demonstration_people import make_files
 
 
 @pytest.fixture
 def ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first = demo.free_ports(5)
+    first = demo_place.free_ports(5)
     names = ("smtp", "phone", "social", "sendgrid", "imap")
     monkeypatch.setattr(settings, "SANDBOX_PORTS", {name: first + step for step, name in enumerate(names)})
     monkeypatch.setattr(settings, "DATA", tmp_path)
@@ -136,7 +136,7 @@ def test_files_are_of_real_shapes_and_always_the_same() -> None:
 
 
 def test_free_ports_are_in_a_row_and_free() -> None:
-    first = demo.free_ports(3)
+    first = demo_place.free_ports(3)
 
     for port in range(first, first + 3):
         with socket.socket() as listener:
