@@ -27,6 +27,8 @@ HOOKS: Final = {
     "status": _("Status of messages"),
     "inbound": _("Messages that people send back"),
 }
+#: Words of an adapter's choices; abbreviations stand as they are, in capitals.
+CHOICES: Final = {"yes": _("yes"), "true": _("yes"), "no": _("no"), "false": _("no"), "none": _("no encryption")}
 WIDGETS: Final[dict[str, type[forms.Widget]]] = {
     "email": forms.EmailInput,
     "number": forms.NumberInput,
@@ -142,14 +144,17 @@ def _form_field(field: Any, *, kept: bool) -> forms.Field:
     stays = kept and field.secret
     help_text = translate(field.help) if field.help else ""
     if stays:
-        help_text = f"{help_text} {translate('Leave it empty to keep the one that is saved.')}".strip()
+        stays_text = translate("Leave it empty to keep the one that is saved.")
+        help_text = f"{help_text} {stays_text}".strip()
     common: dict[str, Any] = {
         "label": translate(field.label),
         "required": field.required and not stays and not field.default,
         "help_text": help_text,
     }
     if field.kind == "choice":
-        return forms.ChoiceField(choices=[(choice, choice) for choice in field.choices], **common)
+        return forms.ChoiceField(
+            choices=[(choice, CHOICES.get(choice, choice.upper())) for choice in field.choices], **common
+        )
     widget: forms.Widget = WIDGETS.get(field.kind, forms.TextInput)()
     if field.secret:
         widget = forms.PasswordInput(attrs={"autocomplete": "off"})

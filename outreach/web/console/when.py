@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from outreach.campaigns.drafts import change_campaign
 from outreach.campaigns.models import Campaign
@@ -31,7 +32,9 @@ class WhenForm(ConsoleForm):
         ((AT_ONCE, _("When somebody presses Start")), (AT_A_TIME, _("By itself, at this time"))),
     )
     date = forms.DateField(label=_("Date"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    time = forms.TimeField(label=_("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}))
+    time = forms.TimeField(
+        label=pgettext_lazy("of day", "Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
+    )
     zone = forms.ChoiceField(label=_("Time zone"))
     until_date = forms.DateField(
         label=_("Not after"),
