@@ -82,12 +82,17 @@ class Installation:
         command = [sys.executable, "-m", "outreach.cli", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=self.environment)
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """`outreach run` with these options."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "outreach.cli", "run"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "outreach.cli", "run", *options],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
             )
-        wait_until(self.is_up, seconds=120, what="the web process answers")
+        wait_until(self.is_up, seconds=180, what="the web process answers")
 
     @property
     def log(self) -> Path:
