@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class OutreachConfig(AppConfig):
     name = "outreach"
     label = "outreach"
+
+    def ready(self) -> None:
+        # Models are there only now.
+        from outreach.events import erasure  # noqa: PLC0415 -- needs the models
+
+        erasure.register()
