@@ -10,6 +10,7 @@ import re
 import shutil
 import smtplib
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -212,6 +213,7 @@ def test_the_whole_road(installation: Installation) -> None:
     assert status == 200, answer
     finish(at, campaign)
     mails = at.sandbox("email")
+    assert doubled(mails) == []
     assert sorted(item["to"] for item in mails) == sorted(f"p{number}@citizens.example" for number in range(PEOPLE))
     assert (len(at.sandbox("sms")), len(at.sandbox("social"))) == (PEOPLE // 2, 1)
     deliveries = at.api("GET", f"/campaigns/{campaign}/deliveries?channel=email&limit=1000")[1]["items"]
@@ -273,6 +275,16 @@ def test_the_whole_road(installation: Installation) -> None:
     assert len([item for item in at.sandbox("email") if item["to"] == message["To"].addresses[0].addr_spec]) == 1
     assert at.run("ledger", "--check").returncode == 0
     assert accounts["email"]["hook_urls"]["events"].startswith(at.base)
+
+
+def doubled(mails: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Whoever got more than one message, with what tells how it came to that."""
+    seen = Counter(item["to"] for item in mails)
+    return [
+        (item["to"], item["at"], mail_of(item)["X-Outreach-Delivery"], mail_of(item)["Message-ID"])
+        for item in mails
+        if seen[item["to"]] > 1
+    ]
 
 
 def _done(at: Installation, job: str) -> Any:
