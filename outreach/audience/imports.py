@@ -11,6 +11,7 @@ import io
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,6 +54,16 @@ class Preview:
     columns: dict[str, str]
     rows: list[ImportRow]
     problems: list[Rejection]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadChunk:
+    """Some rows of the file, read and sorted out, and how far the file was read for them."""
+
+    rows: list[ImportRow]
+    rejected: list[Rejection]
+    position: int
+    is_end: bool
 
 
 class LostImport(Exception):
@@ -204,14 +215,23 @@ def _no_progress(_job: Import) -> None:
 
 
 def _take_all(job: Import, file: IO[bytes], on_progress: Progress) -> None:
+    """Commit chunk after chunk; the next one is read while the database is busy with this one."""
     form = FileFormat(encoding=job.encoding, delimiter=job.delimiter, columns=tuple(job.columns))
     make = row_maker(form, zone=job.organisation.timezone, now=clock.now())
     records = islice(read_records(file, form), job.rows, None)
-    while chunk := list(islice(records, CHUNK)):
-        rows, rejected = _sorted_out(chunk, make)
-        position = min(file.tell(), job.file_size)
-        _commit_chunk(job, rows, rejected, position=position)
-        on_progress(job)
+
+    def read_chunk() -> ReadChunk:
+        found = list(islice(records, CHUNK))
+        rows, rejected = _sorted_out(found, make)
+        return ReadChunk(rows=rows, rejected=rejected, position=min(file.tell(), job.file_size), is_end=not found)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="import") as reader:
+        chunk = reader.submit(read_chunk).result()
+        while not chunk.is_end:
+            following = reader.submit(read_chunk)
+            _commit_chunk(job, chunk)
+            on_progress(job)
+            chunk = following.result()
 
 
 def _sorted_out(records: list[Record], make: Callable[[Record], ImportRow]) -> tuple[list[ImportRow], list[Rejection]]:
@@ -225,12 +245,12 @@ def _sorted_out(records: list[Record], make: Callable[[Record], ImportRow]) -> t
     return rows, rejected
 
 
-def _commit_chunk(job: Import, rows: list[ImportRow], rejected: list[Rejection], *, position: int) -> None:
+def _commit_chunk(job: Import, chunk: ReadChunk) -> None:
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic():
-                tally = Chunk(_place(job), rows, rejected).run()
-                _move_on(job, tally, position=position)
+                tally = Chunk(_place(job), chunk.rows, chunk.rejected).run()
+                _move_on(job, tally, position=chunk.position)
         except IntegrityError:
             # Somebody took in one of these addresses between our look and our write: the next look finds it.
             if attempt == TRIES:
