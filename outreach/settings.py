@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "outreach.web.api.problems.ProblemMiddleware",
     "outreach.web.api.idempotency.IdempotencyMiddleware",
 ]
 ROOT_URLCONF = "outreach.web.urls"

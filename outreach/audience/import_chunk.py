@@ -105,6 +105,9 @@ class Person:
     #: What rows changed, to be laid over the stored person.
     changes: dict[str, Any] = field(default_factory=dict)
     changed_attributes: dict[str, Any] = field(default_factory=dict)
+    #: What the database held of it, and how many rows changed nothing but that.
+    stored: dict[str, Any] = field(default_factory=dict)
+    overlaid: int = 0
 
 
 _FIELDS: Final = ("name", "kind", "language", "timezone")
@@ -135,6 +138,7 @@ class Chunk:
                 except BadRow as err:
                     self.rejections.append(Rejection(line=row.line, reason=err.reason, column=err.column, raw=row.raw))
             self.tally.rejected = len(self.rejections)
+            self._forget_what_was_undone()
             self._write(cursor.cursor)
         return self.tally
 
@@ -147,7 +151,8 @@ class Chunk:
         cursor.execute(PEOPLE, {"topic": self.place.topic, "people": list(set(self.owners.values()))})
         for key, name, kind, language, timezone, attributes, channels in cursor.fetchall():
             known = {"name": name, "kind": kind, "language": language, "timezone": timezone}
-            self.people[key] = Person(known, json.loads(attributes), set(channels))
+            kept = json.loads(attributes)
+            self.people[key] = Person(known, kept, set(channels), stored={**known, "attributes": dict(kept)})
         strangers = sum(not any(entry[::2] in self.owners for entry in row.addresses) for row in self.rows)
         cursor.execute(NEW_IDS, [strangers])
         self.fresh_ids = [row[0] for row in reversed(cursor.fetchall())]
@@ -159,15 +164,27 @@ class Chunk:
         is_first = not owners
         key = self._create() if is_first else owners.pop()
         person = self.people[key]
-        changed = self._overlay(person, row)
-        changed |= self._add_addresses(key, row)
+        overlaid = self._overlay(person, row)
+        changed = self._add_addresses(key, row)
         changed |= self._subscribe(key, person, row)
+        person.overlaid += overlaid and not changed
+        changed |= overlaid
         if is_first:
             self.tally.created += 1
         elif changed:
             self.tally.updated += 1
         else:
             self.tally.unchanged += 1
+
+    def _forget_what_was_undone(self) -> None:
+        """Rows that left a person as the database holds it changed nothing: so does a file with two rows of a person,
+        handed in twice."""
+        for person in self.people.values():
+            now = {**person.fields, "attributes": person.attributes}
+            if person.overlaid and not person.is_new and now == person.stored:
+                self.tally.updated -= person.overlaid
+                self.tally.unchanged += person.overlaid
+                person.changes, person.changed_attributes = {}, {}
 
     def _create(self) -> int:
         key = self.fresh_ids.pop()

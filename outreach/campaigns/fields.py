@@ -102,10 +102,10 @@ class Reader:
         return list(dict.fromkeys(word for word in chosen if word))
 
     def time(self, value: Any, path: str) -> datetime | None:
-        if value is None or isinstance(value, datetime):
-            return value
+        if value is None:
+            return None
         try:
-            at = datetime.fromisoformat(value)
+            at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
         except (TypeError, ValueError):
             self.complain(path, _("This is not a time. Write it as 2026-04-14T09:30:00+03:00."))
             return None

@@ -172,6 +172,13 @@ def flatten_imap(given: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def nest_imap(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's flat names as the API writes them: `{"imap": {"host": ...}}`."""
+    inner = {name.removeprefix(_IMAP): value for name, value in flat.items() if name.startswith(_IMAP)}
+    settings = {name: value for name, value in flat.items() if not name.startswith(_IMAP)}
+    return settings | {"imap": inner} if inner.get("host") else settings
+
+
 def read_settings(
     description: AdapterDescription, given: Mapping[str, Any], *, kept: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -183,30 +190,44 @@ def read_settings(
     fields = {field.name: field for field in description.fields}
     values: dict[str, Any] = {}
     wrong: dict[str, list[Any]] = {}
+    nested = isinstance(given.get("imap"), Mapping)
+    if given.get("imap") and not nested:
+        wrong["settings/imap"] = [_("This must be an object such as {host, port, security, username, password}.")]
     for name in flat:
         if name not in fields:
-            wrong[f"settings/{name}"] = [_unknown(name, tuple(fields))]
+            wrong[_path(name, nested=nested)] = [_unknown(name, tuple(fields))]
     for name, field in fields.items():
         value = flat.get(name)
         if value is None or value == "":
             if field.required and name not in kept and not field.default:
-                wrong[f"settings/{name}"] = [_("This must not be empty.")]
+                wrong[_path(name, nested=nested)] = [_("This must not be empty.")]
             elif field.default and not field.secret:
                 values[name] = _read(field, field.default)[0]
             continue
         values[name], complaint = _read(field, value)
         if complaint:
-            wrong[f"settings/{name}"] = [complaint]
+            wrong[_path(name, nested=nested)] = [complaint]
     return values, wrong
+
+
+def _path(name: str, *, nested: bool) -> str:
+    """Where the caller wrote the value."""
+    return f"settings/imap/{name.removeprefix(_IMAP)}" if nested and name.startswith(_IMAP) else f"settings/{name}"
+
+
+#: Numbers that are ports, which end here.
+_LAST_PORT: Final = 65_535
 
 
 def _read(field: Field, value: Any) -> tuple[Any, Any]:
     """One value as it is kept, and what is wrong with it."""
+    if not isinstance(value, str | int | float | bool):
+        return "", _("This must be a text or a number.")
     text = str(value).strip() if not isinstance(value, bool) else str(value).lower()
     if any(ord(letter) < 32 for letter in text):
         return text, _("This must be one line.")
     if field.kind == "number":
-        return (int(text), None) if text.isascii() and text.isdigit() else (text, _("This must be a whole number."))
+        return _read_number(field, text)
     if field.kind == "choice" and text not in field.choices:
         return text, _("Choose one of: %(choices)s.") % {"choices": ", ".join(field.choices)}
     if field.kind == "url" and not text.startswith(("https://", "http://")):
@@ -214,6 +235,14 @@ def _read(field: Field, value: Any) -> tuple[Any, Any]:
     if field.kind == "email" and "@" not in text:
         return text, _("This is not an e-mail address.")
     return text, None
+
+
+def _read_number(field: Field, text: str) -> tuple[Any, Any]:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return text, _("This must be a whole number.")
+    if field.name.endswith("port") and not 0 < int(text) <= _LAST_PORT:
+        return text, _("A port is a number from 1 to %(last)s.") % {"last": _LAST_PORT}
+    return int(text), None
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> Any:

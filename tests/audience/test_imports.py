@@ -92,6 +92,16 @@ def test_the_same_file_twice_changes_nothing(actor: Actor, topic: Topic) -> None
     ) == before
 
 
+def test_a_file_with_two_rows_of_a_person_changes_nothing_the_second_time(actor: Actor, topic: Topic) -> None:
+    text = "email,name,city\na@b.bg,Ана,Варна\na@b.bg,Анна,Русе\n"
+    take_in(actor, topic, text)
+
+    again = take_in(actor, topic, text)
+
+    assert counts(again) == ("done", 2, 0, 0, 2, 0)
+    assert list(Subscriber.objects.values_list("name", "attributes")) == [("Анна", {"city": "Русе"})]
+
+
 def test_rows_of_one_person_in_a_file_are_laid_over_each_other(actor: Actor, topic: Topic) -> None:
     job = take_in(
         actor,

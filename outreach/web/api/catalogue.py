@@ -64,7 +64,9 @@ def list_topics(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any:
 def post_topic(request: Caller, payload: TopicIn) -> Any:
     actor = at(request.auth, payload.organisation)
     parent = _topic(request.auth.organisation, payload.parent, field="parent") if payload.parent else None
-    topic = create_topic(actor, slug=payload.slug, name=payload.name, description=payload.description, parent=parent)
+    text = payload.description
+    description = {actor.organisation.language: text} if isinstance(text, str) else text
+    topic = create_topic(actor, slug=payload.slug, name=payload.name, description=description, parent=parent)
     return Status(201, topic_json(topic))
 
 

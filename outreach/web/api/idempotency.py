@@ -7,13 +7,12 @@ body.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from outreach.core import clock
 from outreach.core.models import ApiToken, IdempotencyKey
@@ -67,8 +66,8 @@ def _repeated(kept: IdempotencyKey, fingerprint: str) -> HttpResponse:
         return problem(422, "This Idempotency-Key came with another call before.", code="idempotency_mismatch")
     if kept.status is None:
         return problem(409, "The first call with this Idempotency-Key is still in flight.", code="conflict_state")
-    kind = PROBLEM_TYPE if kept.status >= 400 else "application/json"
-    return JsonResponse(kept.answer, status=kept.status, safe=False, content_type=kind)
+    kind = PROBLEM_TYPE if kept.status >= 400 else "application/json; charset=utf-8"
+    return HttpResponse(kept.answer or "", status=kept.status, content_type=kind)
 
 
 def _keep(kept: IdempotencyKey, response: HttpResponseBase) -> HttpResponseBase:
@@ -77,6 +76,7 @@ def _keep(kept: IdempotencyKey, response: HttpResponseBase) -> HttpResponseBase:
         kept.delete()
     else:
         kept.status = response.status_code
-        kept.answer = json.loads(response.content) if response.content else None
+        # As text, not as an object: PostgreSQL would put its members into another order.
+        kept.answer = response.content.decode()
         kept.save(update_fields=["status", "answer"])
     return response

@@ -24,7 +24,7 @@ from outreach.core.models import Organisation
 from outreach.effectiveness.timeline import as_json, timeline
 from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page
-from outreach.web.api.schemas import ImportOut, ListPage, SubscriberIn, SubscriberOut, SubscriberPatch
+from outreach.web.api.schemas import ImportOut, ListPage, SubscriberIn, SubscriberOut, SubscriberPatch, Word
 from outreach.web.api.shapes import import_json, subscriber_json
 
 router = Router(tags=["Audience"])
@@ -98,7 +98,7 @@ def get_timeline(request: Caller, subscriber_id: str) -> Any:
 
 
 @router.post("/imports", response={202: ImportOut}, summary="Import a CSV or NDJSON file")
-def post_import(request: Caller, file: File[UploadedFile], topic: Form[str], organisation: Form[str] = "") -> Any:
+def post_import(request: Caller, file: File[UploadedFile], topic: Form[Word], organisation: Form[Word] = "") -> Any:
     actor = at(request.auth, organisation)
     found = Topic.objects.for_organisation(request.auth.organisation).filter(slug=topic).first()
     if found is None:

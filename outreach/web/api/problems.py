@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from outreach.core.errors import Invalid, OutreachError
+from outreach.core.errors import Invalid, OutreachError, ReviewFailed
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,39 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(Exception, _unforeseen)
 
 
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ProblemMiddleware:
+    """Failures under `/api/v1/` that no call of the API answered: an address or a method that there is not."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_told = response.status_code < 400 or response.get("Content-Type", "").startswith(PROBLEM_TYPE)
+        if is_told or not request.path.startswith("/api/v1/"):
+            return response
+        answer = problem(response.status_code, WORDS.get(response.status_code, "The call cannot be answered."))
+        if response.has_header("Allow"):
+            answer["Allow"] = response["Allow"]
+        return answer
+
+
+#: What is wrong with a call that did not reach the API.
+WORDS: Final[dict[int, str]] = {
+    404: "The API has no such call. All are at /api/docs.",
+    405: "This address does not take this method. All calls are at /api/docs.",
+    413: "The call is too large.",
+    500: "Something went wrong on our side. It was written to the log.",
+}
+
+
 def pointer(path: str) -> str:
-    """`contents/0/body` -> `/contents/0/body`."""
+    """`contents/0/body` -> `/contents/0/body`; the whole body is ``."""
+    if not path:
+        return ""
     return "/" + "/".join(part.replace("~", "~0") for part in path.strip("/").split("/"))
 
 
@@ -74,7 +105,9 @@ def _of_the_product(request: HttpRequest, error: Any) -> HttpResponse:
             for text in texts
         ]
         return problem(error.status, str(error.message), code=error.code, errors=errors)
-    return problem(error.status, str(error.message), code=error.code, facts=_public(error.facts))
+    found = error.facts.get("problems", []) if isinstance(error, ReviewFailed) else []
+    errors = [{"pointer": pointer(one["field"]), "detail": str(one["message"])} for one in found]
+    return problem(error.status, str(error.message), code=error.code, errors=errors, facts=_public(error.facts))
 
 
 def _public(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +120,25 @@ def _public(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_the_form(request: HttpRequest, error: Any) -> HttpResponse:
-    errors = [{"pointer": _location(found["loc"]), "detail": str(found["msg"])} for found in error.errors]
+    errors = [{"pointer": _location(found["loc"]), "detail": _in_words(found)} for found in error.errors]
     return problem(422, "Please correct what is marked.", errors=errors)
+
+
+#: Pydantic's words for what people meet most, in ours.
+SENTENCES: Final[dict[str, str]] = {
+    "missing": "This must be there.",
+    "extra_forbidden": "There is no such field.",
+    "string_pattern_mismatch": "Use small Latin letters, digits and hyphens.",
+    "timezone_aware": "The time has no offset. Write it as 2026-04-14T09:30:00+03:00.",
+    "model_attributes_type": "This must be a JSON object.",
+    "dict_type": "This must be a JSON object.",
+    "list_type": "This must be a JSON list.",
+    "string_type": "This must be text.",
+}
+
+
+def _in_words(found: Mapping[str, Any]) -> str:
+    return SENTENCES.get(str(found.get("type")), str(found["msg"]))
 
 
 def _location(location: tuple[str | int, ...]) -> str:
@@ -108,6 +158,8 @@ def _not_found(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _of_ninja(request: HttpRequest, error: Any) -> HttpResponse:
+    if error.status_code == 400:
+        return problem(400, "The body cannot be read. Send JSON in UTF-8.")
     return problem(error.status_code, str(error))
 
 

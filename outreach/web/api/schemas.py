@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, JsonValue, field_validator
+from pydantic_core import PydanticCustomError
 
 Slug = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
 Names = Annotated[dict[str, str], Field(description="A text in each language: {bg, en}.")]
@@ -16,10 +17,33 @@ Lang = Literal["bg", "en"]
 Short = Annotated[str, Field(max_length=200)]
 
 
+def storable(value: Any) -> Any:
+    """Refuse text that PostgreSQL cannot keep: the character NUL, and halves of a surrogate pair."""
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise PydanticCustomError("not_text", "This holds a character that is not text.")
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            storable(name)
+            storable(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            storable(inner)
+    return value
+
+
+Word = Annotated[str, AfterValidator(storable)]
+
+
 class Body(Schema):
     """A body: an unknown field is an error, since it is most often a slip of the pen."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        return storable(value)
 
 
 class ServiceIn(Body):
@@ -37,7 +61,7 @@ class TopicIn(Body):
     organisation: Slug | None = None
     parent: Slug | None = None
     name: Names
-    description: Names = {}
+    description: Annotated[Names | str, Field(description="In each language, or one text in yours.")] = {}
 
 
 class AddressIn(Body):
@@ -48,7 +72,7 @@ class AddressIn(Body):
 class ConsentIn(Body):
     source: Annotated[str, Field(max_length=40)] = "api"
     text_version: Annotated[str, Field(max_length=60)] = ""
-    at: datetime | None = None
+    at: AwareDatetime | None = None
     ip: Annotated[str, Field(max_length=45)] = ""
 
 
@@ -94,10 +118,15 @@ class AccountPatch(Body):
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
 
 
+#: Promised for later: null for now, and anything else is refused in words.
+Unused = Annotated[JsonValue, Field(description="Null: not used yet.")]
+
+
 class AudienceIn(Body):
     topics: list[Slug] = []
     exclude: list[Slug] = []
     kinds: list[Kind] = []
+    segment: Unused = None
 
 
 class ChannelsIn(Body):
@@ -113,16 +142,20 @@ class ContentIn(Body):
     subject: Annotated[str, Field(max_length=300)] = ""
     body: Annotated[str, Field(max_length=200_000)] = ""
     account: str | None = None
+    media: Annotated[list[JsonValue], Field(max_length=50, description="Empty: not used yet.")] = []
 
 
 class ScheduleIn(Body):
     at: datetime | None = None
     timezone: Annotated[str, Field(max_length=50)] = "Europe/Sofia"
     not_after: datetime | None = None
+    recurrence: Unused = None
+    window: Unused = None
 
 
 class ExperimentIn(Body):
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    allocation: Literal["even"] | None = "even"
 
 
 class CampaignIn(Body):
@@ -179,7 +212,7 @@ class ConversionIn(Body):
     service: Slug
     name: Annotated[str, Field(min_length=1, max_length=40)]
     value: float | None = None
-    at: datetime | None = None
+    at: AwareDatetime | None = None
 
 
 class SourceIn(Body):

@@ -40,6 +40,7 @@ from outreach.web.api.schemas import (
     CampaignIn,
     CampaignOut,
     CampaignPatch,
+    ChannelName,
     ConversionIn,
     ConversionOut,
     ListPage,
@@ -48,6 +49,7 @@ from outreach.web.api.schemas import (
     RunOut,
     ScheduleCall,
     TestCall,
+    Word,
 )
 from outreach.web.api.shapes import account_json, campaign_json, event_json, reply_json, sandbox_json
 
@@ -199,7 +201,7 @@ def list_deliveries(
     request: Caller,
     campaign_id: str,
     state: State = "",
-    channel: Annotated[str, Query(max_length=10)] = "",
+    channel: ChannelName | Literal[""] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> Any:
@@ -247,8 +249,8 @@ def post_conversion(request: Caller, payload: ConversionIn) -> Any:
 @router.get("/sandbox/messages", response=ListPage, summary="What the local peers of the demonstration got")
 def list_sandbox_messages(
     request: Caller,
-    channel: Annotated[str, Query(max_length=10)] = "",
-    to: Annotated[str, Query(max_length=320)] = "",
+    channel: ChannelName | Literal[""] = "",
+    to: Annotated[Word, Query(max_length=320)] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> Any:

@@ -10,6 +10,7 @@ from django.conf import settings
 from outreach.audience.models import Import, Subscriber, Topic
 from outreach.campaigns.models import Campaign, Service
 from outreach.core.models import Account
+from outreach.delivery.adapters import nest_imap
 from outreach.events.models import Event, Reply
 from outreach.feeds.models import Source
 from outreach.sandbox.models import SandboxMessage
@@ -92,7 +93,7 @@ def account_json(account: Account) -> Json:
         "adapter": account.adapter,
         "channel": account.channel,
         "name": account.name,
-        "settings": account.settings,
+        "settings": nest_imap(account.settings),
         "unknown_policy": account.unknown_policy,
         "rate_per_minute": account.rate_per_minute,
         "state": account.state,
