@@ -89,9 +89,7 @@ class Desk:
         page.on("console", lambda said: self._note(f"console: {said.text}") if said.type in _BAD else None)
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
         page.on("response", lambda seen: self._note(f"{seen.status} {seen.url}") if seen.status >= 400 else None)
-        page.on(
-            "requestfailed", lambda lost: self._note(f"{lost.failure} {lost.url}") if _is_lost(lost.failure) else None
-        )
+        page.on("requestfailed", lambda lost: self._note(f"{lost.failure} {lost.url}") if is_lost(lost) else None)
         return page
 
     def log_in(self, user: str, *, language: str = "bg", width: int = 1440, theme: str = "light") -> Page:

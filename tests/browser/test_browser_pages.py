@@ -86,10 +86,10 @@ def places(desk: Desk) -> dict[str, str]:
     }
     for name, list_path, pattern in (
         ("person", "/people", r"/people/\d+"),
+        ("import", "/people", r"/people/imports/\d+"),
         ("service", "/services", r"/services/\d+"),
         ("topic", "/topics", r"/topics/\d+"),
         ("account", "/accounts", r"/accounts/\d+"),
-        ("import", "/people/import", r"/people/imports/\d+"),
         ("receipt", f"/campaigns/{found['sent']}/deliveries", r"/deliveries/[\w-]+"),
     ):
         page.goto(list_path)
@@ -115,8 +115,8 @@ def look(request: pytest.FixtureRequest) -> tuple[str, str, int]:
 
 
 @pytest.fixture(scope="module")
-def page(desk: Desk, look: tuple[str, str, int]) -> Iterator[Page]:
-    """One logged-in page for a look."""
+def page(desk: Desk, look: tuple[str, str, int], places: dict[str, str]) -> Iterator[Page]:
+    """One logged-in page for a look; after `places`, since the language is the user's."""
     language, theme, width = look
     opened = desk.log_in(ADMINISTRATOR, language=language, theme=theme, width=width)
     yield opened
@@ -147,8 +147,13 @@ def test_page(
 
 
 def _photograph(page: Page, name: str, look: tuple[str, str, int]) -> None:
+    """As high as the page is: frames below the fold are painted, and nothing that sticks covers anything."""
     SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}-{'-'.join(map(str, look))}.png", full_page=True)
+    usual = page.viewport_size
+    assert usual is not None
+    page.set_viewport_size({**usual, "height": min(4000, page.evaluate("document.scrollingElement.scrollHeight"))})
+    page.screenshot(path=SCREENSHOTS / f"{name}-{'-'.join(map(str, look))}.png")
+    page.set_viewport_size(usual)
 
 
 def _dead_links(page: Page, walked: set[str]) -> list[str]:
@@ -159,7 +164,7 @@ def _dead_links(page: Page, walked: set[str]) -> list[str]:
         if kind in walked:
             continue
         walked.add(kind)
-        status = page.context.request.get(link).status
+        status = page.context.request.get(link, max_redirects=0).status
         if status >= 400:
             dead.append(f"dead link: {status} {link}")
     return dead
