@@ -96,7 +96,18 @@ def _load(command: Command) -> ModuleType:
     import django
 
     django.setup()
+    if not command.is_process:
+        _speak_as_the_terminal()
     return importlib.import_module(f"outreach.management.{command.module}")
+
+
+def _speak_as_the_terminal() -> None:
+    """What a command says is in the language of whoever reads it; its help stays in English, as argparse's is."""
+    from django.conf import settings
+    from django.utils import translation
+
+    wanted = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    translation.activate(next((code for code, _ in settings.LANGUAGES if wanted.startswith(code)), "en"))
 
 
 def _run(chosen: Command | None, args: argparse.Namespace) -> int:
@@ -115,6 +126,7 @@ def _worded(error: Exception) -> str:
     """Say in a sentence what a user can mend; '' for what nobody foresaw, whose traceback is worth having."""
     from django.core.exceptions import ImproperlyConfigured
     from django.db import OperationalError, ProgrammingError
+    from django.utils.translation import gettext as _
     from psycopg import OperationalError as ConnectionLost
 
     from outreach.core.errors import OutreachError
@@ -123,11 +135,14 @@ def _worded(error: Exception) -> str:
         fields = getattr(error, "fields", {})
         return "\n".join([str(error), *(f"  {path}: {' '.join(texts)}" for path, texts in fields.items())])
     if isinstance(error, ImproperlyConfigured):
-        return f"The settings are not right: {error}"
+        return f"The settings are not right: {error}"  # without settings there is no other language
     if isinstance(error, OperationalError | ConnectionLost):
-        return f"The database does not answer: {str(error).strip()}\nCheck DATABASE_URL, or run `outreach doctor`."
+        said = str(error).strip()
+        answer = _("The database does not answer: %(error)s") % {"error": said}
+        return f"{answer}\n" + _("Check DATABASE_URL, or run `outreach doctor`.")
     if isinstance(error, ProgrammingError) and "does not exist" in str(error):
-        return f"The database has not this version's schema ({str(error).splitlines()[0]}). Run `outreach migrate`."
+        said = str(error).splitlines()[0]
+        return _("The database has not this version's schema (%(error)s). Run `outreach migrate`.") % {"error": said}
     return ""
 
 

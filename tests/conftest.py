@@ -34,6 +34,8 @@ os.environ.update(
     OUTREACH_ALLOW_PRIVATE="127.0.0.0/8,::1/128",
     DATABASE_URL=os.environ.get("DATABASE_URL_TEST", ""),
     BROKER_URL="",
+    LC_ALL="",
+    LC_MESSAGES="C",
 )
 
 

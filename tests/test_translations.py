@@ -15,6 +15,7 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from django.utils import translation
 
+from outreach.cli import _speak_as_the_terminal
 from outreach.core.vocabulary import CampaignState, DeliveryState
 from outreach.locale.extract import adapter_texts
 
@@ -37,8 +38,8 @@ LATIN = frozenset(
     re.findall(
         r"\w+",
         """
-    API AC Account Atom Auth Bearer CSV Event Excel HTML IMAP JSON Keys MG MJML Mail NDJSON NUL OpenAPI Outreach
-    RSS S SendGrid SID SMS SMTP STARTTLS STOP Settings TLS Token Twilio UTC Webhook X
+    AC API Account Atom Auth Bearer CSV Event Excel HTML IMAP JSON Keys MB MG MJML Mail NDJSON NTP NUL OpenAPI Outreach
+    PostgreSQL RSS S SendGrid SID SMS SMTP STARTTLS STOP Settings TLS Token Twilio UTC Webhook X
     at bg business citizen doctor e email en even hold mailto name not_after official outreach partner phone resend
     services T tel
     """,
@@ -46,7 +47,7 @@ LATIN = frozenset(
 )
 #: Addresses, examples of values, variables, tags and placeholders: not words.
 NO_WORDS = re.compile(
-    r"%\(\w+\)s|\{\{.*?\}\}|\{%.*?%\}|</?\w+>|https?://\S*|[\w.+-]+@[\w.]+|/feeds/\S+|`[^`]*`|\b[\w.-]+\.(?:com|org)\b"
+    r"%\(\w+\)s|[A-Z]+_[A-Z_]+|\{\{.*?\}\}|\{%.*?%\}|\{[^}]*\}|</?\w+>|https?://\S*|[\w.+-]+@[\w.]+|/feeds/\S+|`[^`]*`|\b[\w.-]+\.(?:com|org)\b"
     r"|Europe/Sofia|X-Outreach-Delivery|tax-return|YYYY-MM-DDTHH:MM|\d{4}-\d\d-\d\dT[\d:+]+"
 )
 Key = tuple[str | None, str | tuple[str, ...]]
@@ -135,6 +136,28 @@ def test_one_word_is_two_where_bulgarian_has_two() -> None:
         words = str(CampaignState.CANCELLED.label), str(DeliveryState.CANCELLED.label)
 
     assert words == ("Прекратена", "Прекратено")
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "bg_BG.UTF-8"}, "bg"),
+        ({"LANG": "bg_BG.UTF-8", "LC_ALL": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_a_command_speaks_as_its_terminal(
+    environment: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.setenv(name, environment.get(name, ""))
+
+    with translation.override("en"):
+        _speak_as_the_terminal()
+        spoken = translation.get_language()
+
+    assert spoken == language
 
 
 def test_texts_of_adapters_are_found() -> None:

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
+from django.utils.translation import gettext as _
 
 from outreach.core import broker, clock
 from outreach.core.database import running_database
@@ -51,7 +52,7 @@ def handle(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"ok": not findings, "findings": [asdict(finding) for finding in findings]}))
     else:
-        print("\n".join(_in_words(finding) for finding in findings) or "Nothing is wrong.")
+        print("\n".join(_in_words(finding) for finding in findings) or _("Nothing is wrong."))
     return 1 if findings else 0
 
 
@@ -66,9 +67,9 @@ def examine() -> list[Finding]:
         findings.append(
             Finding(
                 check="database",
-                what=f"The database does not answer: {str(error).strip()}",
-                why="Everything is kept there.",
-                remedy="Check DATABASE_URL, or postgres.log in the data folder.",
+                what=_("The database does not answer: %(error)s") % {"error": str(error).strip()},
+                why=_("Everything is kept there."),
+                remedy=_("Check DATABASE_URL, or postgres.log in the data folder."),
             )
         )
     return findings
@@ -79,8 +80,8 @@ def _secret_key() -> Iterator[Finding]:
     if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         yield Finding(
             check="secret_key",
-            what=f"Others on this machine may read {path}.",
-            why="It signs log-ins and links and encrypts the credentials of accounts.",
+            what=_("Others on this machine may read %(path)s.") % {"path": path},
+            why=_("It signs log-ins and links and encrypts the credentials of accounts."),
             remedy=f"chmod 600 {path}",
         )
 
@@ -90,16 +91,16 @@ def _base_url() -> Iterator[Finding]:
     if url.scheme not in {"http", "https"} or not url.hostname:
         yield Finding(
             check="base_url",
-            what=f"OUTREACH_BASE_URL is no address: {settings.BASE_URL}",
-            why="Every link in a message starts with it.",
-            remedy="Set OUTREACH_BASE_URL to https:// and your host name.",
+            what=_("OUTREACH_BASE_URL is no address: %(url)s") % {"url": settings.BASE_URL},
+            why=_("Every link in a message starts with it."),
+            remedy=_("Set OUTREACH_BASE_URL to https:// and your host name."),
         )
     elif url.scheme == "http" and url.hostname not in {"127.0.0.1", "localhost", "::1"}:
         yield Finding(
             check="base_url",
-            what=f"OUTREACH_BASE_URL is not encrypted: {settings.BASE_URL}",
-            why="Log-ins and personal links would cross the network in the clear.",
-            remedy="Put a TLS proxy in front and set OUTREACH_BASE_URL to https://.",
+            what=_("OUTREACH_BASE_URL is not encrypted: %(url)s") % {"url": settings.BASE_URL},
+            why=_("Log-ins and personal links would cross the network in the clear."),
+            remedy=_("Put a TLS proxy in front and set OUTREACH_BASE_URL to https://."),
         )
 
 
@@ -108,9 +109,9 @@ def _disk_space() -> Iterator[Finding]:
     if free < LEAST_DISK:
         yield Finding(
             check="disk",
-            what=f"Only {free // 1_000_000} MB are free below {settings.DATA}.",
-            why="A database that cannot write stops.",
-            remedy="Free some space, or move OUTREACH_DATA to a larger disk.",
+            what=_("Only %(free)s MB are free below %(path)s.") % {"free": free // 1_000_000, "path": settings.DATA},
+            why=_("A database that cannot write stops."),
+            remedy=_("Free some space, or move OUTREACH_DATA to a larger disk."),
         )
 
 
@@ -120,9 +121,9 @@ def _version() -> Iterator[Finding]:
     if version < LEAST_VERSION:
         yield Finding(
             check="database_version",
-            what=f"PostgreSQL is of version {version // 10000}.",
-            why="Version 15 is the oldest we are tested with.",
-            remedy="Upgrade the server, or unset DATABASE_URL for the embedded one.",
+            what=_("PostgreSQL is of version %(version)s.") % {"version": version // 10000},
+            why=_("Version 15 is the oldest we are tested with."),
+            remedy=_("Upgrade the server, or unset DATABASE_URL for the embedded one."),
         )
 
 
@@ -132,8 +133,8 @@ def _migrations() -> Iterator[Finding]:
     if missing:
         yield Finding(
             check="migrations",
-            what=f"{len(missing)} changes of the schema are missing.",
-            why="This version of the program does not fit the database.",
+            what=_("Changes of the schema are missing: %(count)s.") % {"count": len(missing)},
+            why=_("This version of the program does not fit the database."),
             remedy="outreach migrate",
         )
 
@@ -145,9 +146,10 @@ def _clock() -> Iterator[Finding]:
     if skew > MOST_SKEW:
         yield Finding(
             check="clock",
-            what=f"This machine's clock and the database's differ by {skew.total_seconds():.0f} s.",
-            why="Schedules go by this machine's clock, the ledger by the database's.",
-            remedy="Switch on time synchronisation (NTP) on both.",
+            what=_("This machine's clock and the database's differ by %(seconds)s s.")
+            % {"seconds": round(skew.total_seconds())},
+            why=_("Schedules go by this machine's clock, the ledger by the database's."),
+            remedy=_("Switch on time synchronisation (NTP) on both."),
         )
 
 
@@ -158,9 +160,9 @@ def _broker() -> Iterator[Finding]:
     except (kombu.exceptions.OperationalError, OSError, *broker.Transport.connection_errors) as error:
         yield Finding(
             check="broker",
-            what=f"The broker does not answer: {error}",
-            why="Workers learn from it at once that there is work; without it nothing moves.",
-            remedy="Check BROKER_URL, or unset it for the embedded broker.",
+            what=_("The broker does not answer: %(error)s") % {"error": error},
+            why=_("Workers learn from it at once that there is work; without it nothing moves."),
+            remedy=_("Check BROKER_URL, or unset it for the embedded broker."),
         )
 
 
@@ -174,9 +176,10 @@ def _given_up() -> Iterator[Finding]:
     if number:
         yield Finding(
             check="given_up",
-            what=f"{number} pieces of work were started {broker.MOST_DELIVERIES} times and never ended.",
-            why="Something in them stops the worker.",
-            remedy="Look for the reason in the worker's log; DELETE FROM broker.message removes them.",
+            what=_("Pieces of work that were started %(times)s times and never ended: %(count)s.")
+            % {"times": broker.MOST_DELIVERIES, "count": number},
+            why=_("Something in them stops the worker."),
+            remedy=_("Look for the reason in the worker's log; DELETE FROM broker.message removes them."),
         )
 
 
@@ -187,10 +190,11 @@ def _beat() -> Iterator[Finding]:
     if alive_at is None or clock.now() - alive_at > SILENCE:
         yield Finding(
             check="beat",
-            what="Beat or the worker is not running: "
-            + (f"last seen at {alive_at:%F %T} UTC." if alive_at else "never seen."),
-            why="Nothing that is due starts by itself.",
-            remedy="Start `outreach run`, or `outreach beat` and `outreach worker`.",
+            what=_("Beat or the worker is not running: last seen at %(at)s UTC.") % {"at": f"{alive_at:%F %T}"}
+            if alive_at
+            else _("Beat or the worker is not running: never seen."),
+            why=_("Nothing that is due starts by itself."),
+            remedy=_("Start `outreach run`, or `outreach beat` and `outreach worker`."),
         )
 
 
@@ -200,4 +204,5 @@ IN_THE_DATABASE: Final[tuple[Check, ...]] = (_version, _migrations, _clock, _bro
 
 
 def _in_words(finding: Finding) -> str:
-    return f"{finding.what}\n  {finding.why}\n  Remedy: {finding.remedy}"
+    remedy = _("Remedy: %(remedy)s") % {"remedy": finding.remedy}
+    return f"{finding.what}\n  {finding.why}\n  {remedy}"

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from outreach.audience.imports import receive_import, rejections_csv, run_import
 from outreach.audience.models import Import, Topic
 from outreach.core.access import product_itself
@@ -62,10 +64,10 @@ def import_file(
     """
     owner = Organisation.objects.filter(slug=organisation).first()
     if owner is None:
-        raise NotFound(f"There is no organisation {organisation!r}.")
+        raise NotFound(_("There is no organisation “%(slug)s”.") % {"slug": organisation})
     found = Topic.objects.filter(slug=topic).select_related("organisation").first()
     if found is None:
-        raise NotFound(f"There is no topic {topic!r}.")
+        raise NotFound(_("There is no topic “%(slug)s”.") % {"slug": topic})
     try:
         with path.open("rb") as file:
             job = receive_import(product_itself(owner), found, file, path.name)
@@ -107,11 +109,13 @@ def progress_bar() -> Callable[[Import], None]:
 
 def _worded(job: Import, result: dict[str, Any]) -> str:
     lines = [
-        f"{job.rows:,} rows: {job.created:,} created, {job.updated:,} updated, {job.unchanged:,} unchanged,"
-        f" {job.rejected:,} rejected."
+        _("%(rows)s rows: %(created)s created, %(updated)s updated, %(unchanged)s unchanged, %(rejected)s rejected.")
+        % {name: f"{result[name]:,}" for name in ("rows", "created", "updated", "unchanged", "rejected")}
     ]
     if job.trouble:
-        lines.append(f"The import failed: {job.trouble}")
+        lines.append(_("The import failed: %(trouble)s") % {"trouble": job.trouble})
     if result["rejected_file"]:
-        lines.append(f"The rejected rows, with line numbers and reasons: {result['rejected_file']}")
+        lines.append(
+            _("The rejected rows, with line numbers and reasons: %(file)s") % {"file": result["rejected_file"]}
+        )
     return "\n".join(lines)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from django.utils.translation import gettext as _
+
 from outreach.campaigns.models import Campaign
 from outreach.core.errors import NotFound
 from outreach.core.vocabulary import DeliveryState
@@ -28,7 +30,7 @@ def handle(args: argparse.Namespace) -> int:
 def _campaign(text: str) -> Campaign:
     found = Campaign.objects.filter(pk=int(text)).first() if text.isdecimal() else None
     if found is None:
-        raise NotFound(f"There is no campaign {text!r}.")
+        raise NotFound(_("There is no campaign “%(text)s”.") % {"text": text})
     return found
 
 
@@ -36,9 +38,12 @@ def _in_words(found: LedgerCheck) -> str:
     lines = [f"{'audience':12} {found.audience:>12,}"]
     for state in DeliveryState.values:
         if found.primary[state] or found.fallback[state]:
-            instead = f"  and {found.fallback[state]:,} in place of another channel" if found.fallback[state] else ""
-            lines.append(f"{state:12} {found.primary[state]:>12,}{instead}")
+            instead = _("and %(count)s in place of another channel") % {"count": f"{found.fallback[state]:,}"}
+            lines.append(f"{state:12} {found.primary[state]:>12,}" + (f"  {instead}" if found.fallback[state] else ""))
     lines.append(f"{'in hand':12} {found.in_hand:>12,}")
-    lines += [f"PROBLEM in run {problem.run}: {problem.code}: {problem.message}" for problem in found.problems]
-    lines.append("The ledger adds up." if found.adds_up else "The ledger does NOT add up.")
+    lines += [
+        _("PROBLEM in run %(run)s: %(message)s") % {"run": problem.run, "message": f"{problem.code}: {problem.message}"}
+        for problem in found.problems
+    ]
+    lines.append(_("The ledger adds up.") if found.adds_up else _("The ledger does NOT add up."))
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections
+from django.utils.translation import gettext as _
 
 import outreach
 from outreach.core.bytecode import keep_bytecode
@@ -59,7 +60,8 @@ def check_port(host: str, port: int) -> None:
             pass
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise StateConflict(f"Cannot listen on port {port} of {host}: {reason}. Set OUTREACH_PORT.") from error
+        message = _("Cannot listen on port %(port)s of %(host)s: %(reason)s. Set OUTREACH_PORT.")
+        raise StateConflict(message % {"port": port, "host": host, "reason": reason}) from error
 
 
 def programs(*, has_sandbox: bool) -> list[Program]:
@@ -105,6 +107,6 @@ def _load_demonstration(subscribers: int) -> str:
 
 
 def _announce(log_in: str) -> None:
-    print(f"Outreach runs at {settings.BASE_URL} (Ctrl-C stops it)", flush=True)
+    print(_("Outreach runs at %(url)s (Ctrl-C stops it)") % {"url": settings.BASE_URL}, flush=True)
     if log_in:
         print(log_in, flush=True)

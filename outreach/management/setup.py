@@ -13,6 +13,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
 
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Membership, Organisation, User
@@ -32,7 +33,8 @@ def handle(args: argparse.Namespace) -> int:
     migrate()
     link = set_up(args.organisation, name=args.name, admin=args.admin)
     answer = {"organisation": args.organisation, "admin": args.admin, "link": link}
-    print(json.dumps(answer) if args.json else f"Open this link once to set the password of {args.admin}:\n{link}")
+    words = _("Open this link once to set the password of %(email)s:") % {"email": args.admin}
+    print(json.dumps(answer) if args.json else f"{words}\n{link}")
     return 0
 
 
@@ -71,7 +73,7 @@ def _unfinished(slug: str, admin: str) -> User | None:
 
 def _make(slug: str, *, name: str, admin: str) -> User:
     if Organisation.objects.exists():
-        raise StateConflict("This installation is set up already. Add organisations and members in the console.")
+        raise StateConflict(_("This installation is set up already. Add organisations and members in the console."))
     organisation = Organisation.objects.create(slug=slug, name={"bg": name, "en": name}, approval=ApprovalPolicy.NONE)
     user = User.objects.create_user(admin, name=admin.partition("@")[0])
     Membership.objects.create(user=user, organisation=organisation, role=Role.ADMINISTRATOR)

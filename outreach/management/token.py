@@ -7,6 +7,8 @@ import hashlib
 import json
 import secrets
 
+from django.utils.translation import gettext as _
+
 from outreach.core.errors import NotFound
 from outreach.core.models import ApiToken, Organisation
 from outreach.core.vocabulary import Role
@@ -38,6 +40,6 @@ def find_organisation(slug: str) -> Organisation:
     """Find it by its slug, or say which there are."""
     found = Organisation.objects.filter(slug=slug).first()
     if found is None:
-        known = ", ".join(Organisation.objects.values_list("slug", flat=True)) or "none yet: run `outreach setup`"
-        raise NotFound(f"There is no organisation {slug!r}. There are: {known}.")
+        known = ", ".join(Organisation.objects.values_list("slug", flat=True)) or _("none yet: run `outreach setup`")
+        raise NotFound(_("There is no organisation “%(slug)s”. There are: %(known)s.") % {"slug": slug, "known": known})
     return found
