@@ -7,7 +7,7 @@ call-backs into `ProviderEvent`s. It never retries, sleeps, fails over, or looks
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
@@ -234,6 +234,13 @@ class TemporaryFailure(ChannelError):
     """The provider asked to try later, and did not take the message."""
 
     kind = OutcomeKind.TEMPORARY
+
+
+class AccountWideFailure(TemporaryFailure):
+    """The provider could not be reached or asked us to slow down; it concerns every message of the account."""
+
+    def outcome(self, message_id: str) -> Outcome:
+        return replace(super().outcome(message_id), scope="account")
 
 
 class PermanentFailure(ChannelError):

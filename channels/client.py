@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -31,8 +31,8 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from channels.addresses import check_host
 from channels.base import (
     AccountProblem,
+    AccountWideFailure,
     ChannelError,
-    Outcome,
     OutcomeUnknown,
     PermanentFailure,
     TemporaryFailure,
@@ -54,13 +54,6 @@ _OF_THE_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encod
 # The SDKs log whole requests, with credentials and recipients, at DEBUG and INFO.
 for _noisy in ("tweepy", "python_http_client", "twilio", "requests_oauthlib", "oauthlib"):
     logging.getLogger(_noisy).setLevel(logging.WARNING)
-
-
-class AccountWideFailure(TemporaryFailure):
-    """The provider could not be reached or asked us to slow down; it concerns every message of the account."""
-
-    def outcome(self, message_id: str) -> Outcome:
-        return replace(super().outcome(message_id), scope="account")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ import requests
 from channels.base import (
     Account,
     AccountProblem,
+    AccountWideFailure,
     ChannelError,
     Field,
     Message,
@@ -29,7 +30,6 @@ from channels.base import (
     TemporaryFailure,
     UnsupportedContent,
 )
-from channels.client import AccountWideFailure
 
 #: What an SDK may raise over an answer that is not what its provider promised. The request had left by then.
 _SDK_STUMBLES: Final = (requests.RequestException, ValueError, LookupError, TypeError, AttributeError)

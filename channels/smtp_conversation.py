@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from channels.base import (
+    AccountWideFailure,
     ChannelError,
     Message,
     Outcome,
@@ -23,7 +24,7 @@ from channels.base import (
 )
 from channels.mailboxes import address_of, envelope_form
 from channels.mime import assemble, needs_eight_bits, to_seven_bits
-from channels.smtp_replies import AccountWideFailure, NotSmtp, Reply, Step, judge, queue_id
+from channels.smtp_replies import NotSmtp, Reply, Step, judge, queue_id
 from channels.smtp_wire import Connection
 
 _END_OF_DATA: Final = b".\r\n"

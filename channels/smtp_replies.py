@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from channels.base import AccountProblem, ChannelError, Outcome, PermanentFailure, TemporaryFailure
+from channels.base import AccountProblem, AccountWideFailure, ChannelError, PermanentFailure, TemporaryFailure
 
 #: Longest unread answer that we keep; a server that says more without a line end is none.
 _LONGEST_ANSWER: Final = 65_536
@@ -43,13 +42,6 @@ class Reply(NamedTuple):
         """The enhanced status code (RFC 3463), or ''."""
         found = _STATUS.match(self.text)
         return found.group() if found else ""
-
-
-class AccountWideFailure(TemporaryFailure):
-    """The server could not be reached or has no time for us; it concerns every message of the account."""
-
-    def outcome(self, message_id: str) -> Outcome:
-        return replace(super().outcome(message_id), scope="account")
 
 
 class NotSmtp(Exception):

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Final, Self
 
 from channels.addresses import check_host
-from channels.base import Account, AccountProblem
-from channels.smtp_replies import AccountWideFailure, NotSmtp, Reply, ReplyReader, Step, judge
+from channels.base import Account, AccountProblem, AccountWideFailure
+from channels.smtp_replies import NotSmtp, Reply, ReplyReader, Step, judge
 
 CONNECT_SECONDS: Final = 10.0
 REPLY_SECONDS: Final = 30.0

@@ -14,6 +14,7 @@ from twilio.rest import Client
 from channels.base import (
     Account,
     AccountProblem,
+    AccountWideFailure,
     Capabilities,
     ChannelError,
     EventWord,
@@ -27,7 +28,7 @@ from channels.base import (
     ProviderEvent,
     UnsupportedContent,
 )
-from channels.client import CONNECT_SECONDS, READ_SECONDS, AccountWideFailure, GuardedTransport, as_answer, guard
+from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
 from channels.exchange import HttpSession, find_missing, probe, refusal, retry_after, secrets_of
 
 _API: Final = "https://api.twilio.com"

@@ -18,8 +18,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels import client
-from channels.base import AccountProblem, ChannelError, OutcomeKind, OutcomeUnknown, PermanentFailure, TemporaryFailure
-from channels.client import AccountWideFailure, GuardedTransport, fetch, guard
+from channels.base import (
+    AccountProblem,
+    AccountWideFailure,
+    ChannelError,
+    OutcomeKind,
+    OutcomeUnknown,
+    PermanentFailure,
+    TemporaryFailure,
+)
+from channels.client import GuardedTransport, fetch, guard
 from tests.channels.scripted import BREAK_OFF, DROP, ENDLESS, STALL, Http, ScriptedPeer, running
 
 LOOPBACK = ("127.0.0.0/8",)

@@ -11,6 +11,7 @@ import pytest
 from channels.base import (
     Account,
     AccountProblem,
+    AccountWideFailure,
     ChannelError,
     Field,
     Message,
@@ -22,7 +23,6 @@ from channels.base import (
     TemporaryFailure,
     UnsupportedContent,
 )
-from channels.client import AccountWideFailure
 from channels.exchange import find_missing, hand_over, probe, redact, refusal, retry_after
 
 
