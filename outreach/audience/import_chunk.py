@@ -124,9 +124,10 @@ class Chunk:
         self.owners: dict[tuple[str, str], int] = {}
         self.people: dict[int, Person] = {}
         self.fresh_ids: list[int] = []
-        self.addresses: list[tuple[Any, ...]] = []
-        self.subscriptions: list[tuple[Any, ...]] = []
-        self.consents: list[tuple[Any, ...]] = []
+        #: Lines of COPY, made as the rows are decided.
+        self.addresses: list[str] = []
+        self.subscriptions: list[str] = []
+        self.consents: list[str] = []
 
     def run(self) -> Tally:
         """Read, decide and write; return what became of the rows."""
@@ -214,9 +215,10 @@ class Chunk:
             if (channel, normalised) in self.owners:
                 continue
             self.owners[channel, normalised] = key
-            digest = address_digest(channel, normalised)
+            digest = address_digest(channel, normalised).hex()
             self.addresses.append(
-                (self.place.organisation, key, channel, value, normalised, digest, _ACTIVE, self.place.now)
+                f"{self.place.organisation}\t{key}\t{channel}\t{_text(value)}\t{_text(normalised)}\t\\\\x{digest}"
+                f"\t{_ACTIVE}\t{self.place.now}\n"
             )
             added = True
         return added
@@ -225,20 +227,12 @@ class Chunk:
         fresh = [entry[0] for entry in row.addresses if entry[0] not in person.channels]
         for channel in fresh:
             person.channels.add(channel)
-            self.subscriptions.append((key, self.place.topic, channel, _SUBSCRIBED, self.place.now))
+            self.subscriptions.append(f"{key}\t{self.place.topic}\t{channel}\t{_SUBSCRIBED}\t{self.place.now}\n")
             self.consents.append(
-                (
-                    key,
-                    _TOPIC,
-                    self.place.topic,
-                    channel,
-                    _GIVEN,
-                    row.consent_source or "import",
-                    row.consent_text_version or "",
-                    f'{{"import": {self.place.job}, "line": {row.line}}}',
-                    row.consent_at or self.place.handed_in,
-                    self.place.now,
-                )
+                f"{key}\t{_TOPIC}\t{self.place.topic}\t{channel}\t{_GIVEN}\t{_text(row.consent_source or 'import')}"
+                f"\t{_text(row.consent_text_version or '')}"
+                f'\t{{"import": {self.place.job}, "line": {row.line}}}'
+                f"\t{row.consent_at or self.place.handed_in}\t{self.place.now}\n"
             )
         return bool(fresh)
 
@@ -252,25 +246,17 @@ class Chunk:
             cursor,
             "importrejection",
             (
-                (self.place.job, row.line, row.column, row.reason, row.raw.replace("\0", "\ufffd")[:LONGEST_RAW])
+                f"{self.place.job}\t{row.line}\t{_text(row.column)}\t{row.reason}\t{_text(row.raw[:LONGEST_RAW])}\n"
                 for row in self.rejections
             ),
         )
 
-    def _new_person(self, key: int, person: Person) -> tuple[Any, ...]:
+    def _new_person(self, key: int, person: Person) -> str:
         known = person.fields
         return (
-            key,
-            self.place.organisation,
-            known["kind"],
-            known["name"],
-            sort_key(known["name"]),
-            known["language"],
-            known["timezone"],
-            _json(person.attributes),
-            False,
-            self.place.now,
-            self.place.now,
+            f"{key}\t{self.place.organisation}\t{known['kind']}\t{_text(known['name'])}\t{sort_key(known['name'])}"
+            f"\t{known['language']}\t{known['timezone']}\t{_text(_json(person.attributes))}"
+            f"\tf\t{self.place.now}\t{self.place.now}\n"
         )
 
     def _write_changes(self, cursor: Cursor[Any]) -> None:
@@ -297,7 +283,15 @@ def _json(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False) if values else "{}"
 
 
-def _copy(cursor: Cursor[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+#: What COPY's text format spells in another way; NUL is no text for PostgreSQL.
+_SPELT: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\ufffd"})
+
+
+def _text(value: str) -> str:
+    """A text as COPY takes it; nearly all are taken as they are."""
+    return value if value.isprintable() and "\\" not in value else value.translate(_SPELT)
+
+
+def _copy(cursor: Cursor[Any], table: str, lines: Iterable[str]) -> None:
     with cursor.copy(f"COPY outreach_{table} ({_COLUMNS[table]}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+        copy.write("".join(lines))

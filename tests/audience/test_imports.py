@@ -243,6 +243,15 @@ def test_a_topic_of_a_stranger_is_refused(topic: Topic) -> None:
         receive_import(product_itself(stranger), topic, io.BytesIO(b"email\na@b.bg\n"), "people.csv")
 
 
+def test_what_copy_spells_in_another_way_comes_through(actor: Actor, topic: Topic) -> None:
+    odd = 'C:\\temp\tA\\N {"x"}'
+
+    take_in(actor, topic, json.dumps({"email": "a@b.bg", "name": "\\. и \\N", "note": odd, "consent_source": "a\\b"}))
+
+    person = Subscriber.objects.get()
+    assert (person.name, person.attributes, person.consents.get().source) == ("\\. и \\N", {"note": odd}, "a\\b")
+
+
 def test_rejections_are_safe_to_open_in_a_spreadsheet(actor: Actor, topic: Topic) -> None:
     job = take_in(actor, topic, "email,name\n=cmd|' /C calc'!A0,x\n")
 
