@@ -133,7 +133,7 @@ def _worded(error: Exception) -> str:
 
     if isinstance(error, OutreachError):
         fields = getattr(error, "fields", {})
-        return "\n".join([str(error), *(f"  {path}: {' '.join(texts)}" for path, texts in fields.items())])
+        return "\n".join([str(error), *(f"  {path}: {' '.join(map(str, texts))}" for path, texts in fields.items())])
     if isinstance(error, ImproperlyConfigured):
         return f"The settings are not right: {error}"  # without settings there is no other language
     if isinstance(error, OperationalError | ConnectionLost):

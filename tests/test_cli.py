@@ -17,8 +17,9 @@ from typing import Any
 
 import psutil
 import pytest
+from django.utils.translation import gettext_lazy
 
-from outreach.cli import COMMANDS
+from outreach.cli import COMMANDS, _worded
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import User
 from outreach.management.setup import set_up
@@ -180,6 +181,14 @@ def test_mistakes_are_worded(
     done = installation.run(*arguments, **environment)
 
     assert (done.returncode != 0, words in done.stderr, "Traceback" in done.stderr) == (True, True, False), done.stderr
+
+
+def test_each_field_of_a_mistake_is_named() -> None:
+    error = Invalid({"file": [gettext_lazy("The file is empty.")], "topic": ["There is no such topic."]})
+
+    assert _worded(error) == (
+        "Please correct what is marked.\n  file: The file is empty.\n  topic: There is no such topic."
+    )
 
 
 def test_run_says_that_its_port_is_taken(installation: Installation, free_port: int) -> None:

@@ -47,6 +47,17 @@ def read_cursor(cursor: str) -> int:
     return position
 
 
+def read_word(text: str, *, field: str) -> str:
+    """A word of the query or form as it came.
+
+    Raises:
+        Invalid: PostgreSQL has no text that holds it.
+    """
+    if "\0" in text:
+        raise Invalid({field: ["This holds a character that is not text."]})
+    return text
+
+
 def find(rows: QuerySet[Row], public_id: str) -> Row:
     """The row with this public id.
 

@@ -23,8 +23,8 @@ from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.effectiveness.timeline import as_json, timeline
 from outreach.web.api.access import Caller, at
-from outreach.web.api.paging import Cursor, Limit, find, page
-from outreach.web.api.schemas import ImportOut, ListPage, SubscriberIn, SubscriberOut, SubscriberPatch, Word
+from outreach.web.api.paging import Cursor, Limit, find, page, read_word
+from outreach.web.api.schemas import ImportOut, ListPage, SubscriberIn, SubscriberOut, SubscriberPatch
 from outreach.web.api.shapes import import_json, subscriber_json
 
 router = Router(tags=["Audience"])
@@ -98,8 +98,9 @@ def get_timeline(request: Caller, subscriber_id: str) -> Any:
 
 
 @router.post("/imports", response={202: ImportOut}, summary="Import a CSV or NDJSON file")
-def post_import(request: Caller, file: File[UploadedFile], topic: Form[Word], organisation: Form[Word] = "") -> Any:
-    actor = at(request.auth, organisation)
+def post_import(request: Caller, file: File[UploadedFile], topic: Form[str], organisation: Form[str] = "") -> Any:
+    actor = at(request.auth, read_word(organisation, field="organisation"))
+    read_word(topic, field="topic")
     found = Topic.objects.for_organisation(request.auth.organisation).filter(slug=topic).first()
     if found is None:
         raise Invalid({"topic": ["There is no such topic."]})

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, JsonValue, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
 Slug = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
@@ -30,9 +30,6 @@ def storable(value: Any) -> Any:
         for inner in value:
             storable(inner)
     return value
-
-
-Word = Annotated[str, AfterValidator(storable)]
 
 
 class Body(Schema):

@@ -32,7 +32,7 @@ from outreach.events.conversions import record_conversion
 from outreach.events.models import Event, Reply
 from outreach.sandbox.models import SandboxMessage
 from outreach.web.api.access import Caller, at
-from outreach.web.api.paging import Cursor, Limit, find, page, read_cursor, write_cursor
+from outreach.web.api.paging import Cursor, Limit, find, page, read_cursor, read_word, write_cursor
 from outreach.web.api.schemas import (
     AccountIn,
     AccountOut,
@@ -49,7 +49,6 @@ from outreach.web.api.schemas import (
     RunOut,
     ScheduleCall,
     TestCall,
-    Word,
 )
 from outreach.web.api.shapes import account_json, campaign_json, event_json, reply_json, sandbox_json
 
@@ -250,11 +249,13 @@ def post_conversion(request: Caller, payload: ConversionIn) -> Any:
 def list_sandbox_messages(
     request: Caller,
     channel: ChannelName | Literal[""] = "",
-    to: Annotated[Word, Query(max_length=320)] = "",
+    to: Annotated[str, Query(max_length=320)] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> Any:
     if not settings.SANDBOX:
         raise NotFound
-    wanted = {name: value for name, value in {"channel": channel, "recipient": to}.items() if value}
+    wanted = {
+        name: value for name, value in {"channel": channel, "recipient": read_word(to, field="to")}.items() if value
+    }
     return page(SandboxMessage.objects.filter(**wanted), cursor=cursor, limit=limit, show=sandbox_json)

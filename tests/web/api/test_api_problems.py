@@ -142,6 +142,19 @@ def test_a_query_that_cannot_be_kept_is_pointed_at(api: Api, settings: Any) -> N
     status, problem = api.get("/sandbox/messages?to=%00")
 
     assert (status, [error["pointer"] for error in problem["errors"]]) == (422, ["/to"])
+    assert api.get("/sandbox/messages?limit=2") == (200, {"items": [], "next_cursor": None})
+
+
+def test_a_file_goes_to_the_tokens_organisation_where_none_is_named(api: Api, topic: Topic) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+    from django.test import Client
+
+    def upload(**form: str) -> int:
+        file = SimpleUploadedFile("people.csv", b"email\na@example.org\n")
+        headers = {"authorization": f"Bearer {api.token}"}
+        return Client().post("/api/v1/imports", {"file": file, **form}, headers=headers).status_code
+
+    assert [upload(topic="health"), upload(topic="he\0lth"), upload(topic="none"), upload()] == [202, 422, 422, 422]
 
 
 def test_what_the_review_found_is_pointed_at(api: Api) -> None:
