@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from tests.browser.conftest import Desk
@@ -24,7 +26,7 @@ def test_console_without_javascript_logs_in_lists_and_saves(desk: Desk) -> None:
 
     page.goto("/services/new")
     page.fill("#id_name_bg", "Проверка на винетка")
-    page.fill("#id_slug", "vignette-check")
+    page.fill("#id_slug", f"vignette-{uuid.uuid4().hex[:8]}")
     page.fill("#id_url", "https://egov.example/vignette")
     page.click("main form .btn-primary")
     page.wait_for_url("**/services")

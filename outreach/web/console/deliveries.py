@@ -20,6 +20,7 @@ from outreach.core.vocabulary import (
     Channel,
     DeliveryState,
     EventKind,
+    Language,
     Reason,
     Receipt,
     ReplyKind,
@@ -130,6 +131,7 @@ def delivery(visit: Visit, public_id: str) -> HttpResponse:
         reasons=dict(Reason.choices),
         receipts=dict(Receipt.choices),
         channel_names=dict(Channel.choices),
+        languages=dict(Language.choices),
         words=WORDS,
     )
 
@@ -150,6 +152,7 @@ def _filters(asked: dict[str, str]) -> dict[str, Any]:
         "states": [(key, label) for key, (label, _rows) in SHOWN.items()],
         "channels": Channel.choices,
         "channel_names": dict(Channel.choices),
+        "languages": dict(Language.choices),
         "reasons": dict(Reason.choices),
         "state_names": dict(DeliveryState.choices),
         "receipt_names": dict(Receipt.choices),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import get_language_from_request, override
 
 from outreach.core.models import Organisation, in_language
@@ -26,8 +28,9 @@ def choose_language(request: HttpRequest, *, usual: str = "") -> str:
 
 
 def render_page(template: str, *, language: str, organisation: Organisation | None = None, **context: Any) -> str:
-    """Render `public/<template>.html` in a language."""
-    with override(language):
+    """Render `public/<template>.html` in a language, with the organisation's clock."""
+    zone = ZoneInfo(organisation.timezone) if organisation else timezone.get_current_timezone()
+    with override(language), timezone.override(zone):
         return render_to_string(
             f"public/{template}.html",
             {
