@@ -14,7 +14,7 @@ import pytest
 from tests.road.installation import Installation
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page, Request, ViewportSize
 
 SUBSCRIBERS = 60
 #: Chromium talks to nobody but the product.
@@ -78,7 +78,7 @@ class Desk:
         """A page of a browser that nobody used before."""
         context = self.browser.new_context(
             base_url=self.installation.base,
-            viewport={"width": width, "height": 900 if width > 500 else 844},
+            viewport=_size(width),
             color_scheme="dark" if theme == "dark" else "light",
             reduced_motion="reduce",
             java_script_enabled=javascript,
@@ -96,7 +96,7 @@ class Desk:
         """A page of a browser where `user` has logged in."""
         from outreach.management.demonstration import PASSWORD
 
-        page = self.open(language=language, width=width, theme=theme)
+        page = self.open(language=language, theme=theme)
         page.goto("/login")
         page.fill("#id_username", user)
         page.fill("#id_password", PASSWORD)
@@ -106,6 +106,7 @@ class Desk:
             page.evaluate("document.querySelector('.o-me details').open = true")
             page.click(f".o-me button[name=language][value={language}]")
             page.wait_for_function("lang => document.documentElement.lang === lang", arg=language)
+        page.set_viewport_size(_size(width))
         return page
 
     def _note(self, trouble: str) -> None:
@@ -118,6 +119,10 @@ class Desk:
 
 
 _BAD = frozenset({"error", "warning"})
+
+
+def _size(width: int) -> ViewportSize:
+    return {"width": width, "height": 900 if width > 500 else 844}
 
 
 def is_lost(request: Request) -> bool:
