@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,7 +14,8 @@ from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from channels.base import ChannelError
+from channels.addresses import check_host
+from channels.base import AccountProblem, ChannelError
 from channels.sources import Entry, Feed, read_source
 from outreach.audience.models import Topic
 from outreach.campaigns.drafts import create_campaign
@@ -35,7 +38,7 @@ def add_source(actor: Actor, *, name: str, url: str, topic: Topic, language: str
     """Read an outside feed from now on. What it holds today is taken as known, but for the newest item.
 
     Raises:
-        Invalid: the URL is none, or the feed is there already.
+        Invalid: the URL is none, names a private network, or the feed is there already.
     """
     actor.require(Permission.EDIT_CAMPAIGNS)
     organisation = actor.organisation
@@ -43,6 +46,7 @@ def add_source(actor: Actor, *, name: str, url: str, topic: Topic, language: str
         URLValidator(schemes=["http", "https"])(url)
     except ValidationError:
         raise Invalid({"url": [_("This is not the address of a feed. It begins with https://.")]}) from None
+    _refuse_private(url)
     if Source.objects.filter(organisation=organisation, url=url).exists():
         raise Invalid({"url": [_("This feed is read already.")]})
     with transaction.atomic():
@@ -51,6 +55,20 @@ def add_source(actor: Actor, *, name: str, url: str, topic: Topic, language: str
         )
         record(actor, "source.added", source, topic=topic.slug)
     return source
+
+
+def _refuse_private(url: str) -> None:
+    """Refuse a private IP address at once; a name is judged at each reading, by what it stands for then."""
+    target = urlsplit(url)
+    host = target.hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return
+    try:
+        check_host(host, target.port or {"http": 80}.get(target.scheme, 443), settings.ALLOW_PRIVATE)
+    except AccountProblem as err:
+        raise Invalid({"url": [err.detail]}) from err
 
 
 def remove_source(actor: Actor, source: Source) -> None:

@@ -149,6 +149,15 @@ def test_what_is_no_address_is_refused(actor: Actor, topic: Topic, url: str) -> 
     assert Source.objects.count() == 0
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1:8080", "[fd00::1]"])
+def test_a_private_network_is_refused(actor: Actor, topic: Topic, host: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        add_source(actor, name="Вътрешна", url=f"http://{host}/feed", topic=topic)
+
+    assert "private network" in refused.value.facts["fields"]["url"][0]
+    assert Source.objects.count() == 0
+
+
 def test_the_same_feed_is_not_read_twice(actor: Actor, topic: Topic) -> None:
     add_source(actor, name="Една", url="https://gov.example/feed", topic=topic)
 
