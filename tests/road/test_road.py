@@ -167,7 +167,12 @@ def finish(at: Installation, campaign: str) -> None:
     def state() -> bool:
         return bool(at.api("GET", f"/campaigns/{campaign}")[1]["state"] == "finished")
 
-    wait_until(state, seconds=90, what="the campaign finishes")
+    try:
+        wait_until(state, seconds=240, what="the campaign finishes")
+    finally:
+        for row in at.api("GET", f"/campaigns/{campaign}/deliveries?limit=1000")[1]["items"]:
+            if row["state"] in ("planned", "deferred", "unknown") or row["uncertain"] or row["attempts"] > 1:
+                print(json.dumps(at.api("GET", f"/deliveries/{row['id']}")[1], ensure_ascii=False))
 
 
 def mail_of(item: dict[str, Any]) -> EmailMessage:
