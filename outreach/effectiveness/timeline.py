@@ -11,7 +11,7 @@ from outreach.campaigns.models import Run
 from outreach.delivery.models import Delivery
 from outreach.events.models import Conversion, Event, Reply
 
-#: Runs of the organisation that are looked through, newest first.
+#: Runs of the tree of organisations that are looked through, newest first.
 MOST_RUNS: Final = 1000
 MOST_ENTRIES: Final = 200
 
@@ -52,11 +52,12 @@ def as_json(entry: TimelineEntry) -> dict[str, Any]:
 def _deliveries(subscriber: Subscriber) -> dict[tuple[int, int], TimelineEntry]:
     """By (run, id). The unique key (run, target, channel) finds them without an index on the person.
 
-    A person belongs to one organisation, but may be written to by the ones above it.
+    A person belongs to one organisation, but any of the same tree may have written to them through a topic from above.
     """
+    root = subscriber.organisation.path.partition("/")[0]
     runs = {
         run.pk: run.campaign.name
-        for run in Run.objects.filter(organisation__in=subscriber.organisation.ancestor_ids())
+        for run in Run.objects.filter(organisation__path__startswith=f"{root}/")
         .select_related("campaign")
         .order_by("-pk")[:MOST_RUNS]
     }

@@ -240,3 +240,16 @@ def test_a_timeline_holds_deliveries_events_replies_and_consents(council: Organi
         ("delivery", "accepted", "Здравна карта"),
         ("consent", "given", "Здраве"),
     ]
+
+
+def test_a_timeline_holds_what_an_organisation_below_sent_through_a_topic_from_above(
+    council: Organisation, run: Run
+) -> None:
+    person = Subscriber.objects.create(organisation=council, name="Анна")
+    ministry = Organisation.objects.create(slug="ministry", name={"bg": "Министерство"}, parent=council)
+    Run.objects.filter(pk=run.pk).update(organisation=ministry)
+    add_delivery(run, f"s:{person.pk}", subscriber_id=person.pk, settled_at=AT)
+
+    assert [(entry.kind, entry.word, entry.title) for entry in timeline(person)] == [
+        ("delivery", "accepted", "Здравна карта")
+    ]
