@@ -110,6 +110,7 @@ class ScriptedPeer:
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             while not self._stopped.is_set():
                 connection.sendall(b"x" * 65536)
+            return False
         if answer is DROP:
             return False
         connection.sendall(answer if isinstance(answer, bytes) else answer.as_bytes())
