@@ -168,7 +168,7 @@ def finish(at: Installation, campaign: str) -> None:
         return bool(at.api("GET", f"/campaigns/{campaign}")[1]["state"] == "finished")
 
     try:
-        wait_until(state, seconds=240, what="the campaign finishes")
+        wait_until(state, seconds=90, what="the campaign finishes")
     finally:
         for row in at.api("GET", f"/campaigns/{campaign}/deliveries?limit=1000")[1]["items"]:
             if row["state"] in ("planned", "deferred", "unknown") or row["uncertain"] or row["attempts"] > 1:

@@ -37,7 +37,7 @@ def one_connection() -> Iterator[None]:
 
 @schema.parametrize()
 @settings(
-    max_examples=10,
+    max_examples=15,
     deadline=None,
     database=None,
     derandomize=True,
