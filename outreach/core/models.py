@@ -159,6 +159,10 @@ class Account(models.Model):
     trouble = models.TextField(default="", blank=True)
     #: Messages a minute over all workers; 0 for no limit.
     rate_per_minute = models.PositiveIntegerField(default=0)
+    #: Recipients' domain -> messages a minute; `*` for each domain that is not named.
+    domain_rates = models.JSONField(default=dict)
+    #: A ramp for a new sender: `starts_on`, `first_day`, `growth`, `days` (delivery.pacing.WarmUp); {} for none.
+    warm_up = models.JSONField(default=dict)
     #: Unguessable part of its hook URLs.
     hook_key = models.CharField(max_length=40, unique=True)
     #: Preferred among accounts of the channel where a content names none.

@@ -110,7 +110,7 @@ class Engine:
     def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
         speed = 0.0
         size = pacing.window_size(
-            most, rate_per_minute=lease.rate_per_minute, seen_per_second=speed, lease=lease.seconds
+            most, rate_per_minute=lease.limits.per_minute, seen_per_second=speed, lease=lease.seconds
         )
         began = time.monotonic()
         window = self._settle(lease, work.scope, Settlement(), want=Want(limit=size), before=[])
@@ -120,7 +120,7 @@ class Engine:
             done = self._judge(lease, work, window, result, elapsed=elapsed)
             speed = len(result.outcomes) / elapsed
             size = pacing.window_size(
-                most, rate_per_minute=lease.rate_per_minute, seen_per_second=speed, lease=lease.seconds
+                most, rate_per_minute=lease.limits.per_minute, seen_per_second=speed, lease=lease.seconds
             )
             want = self._what_next(lease, work, result, size=size)
             before, began = window.ids, time.monotonic()

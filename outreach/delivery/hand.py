@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,7 @@ class Lease:
     adapter: str
     #: The account's UnknownPolicy.
     policy: str
-    #: 0 for no limit.
-    rate_per_minute: int = 0
+    limits: pacing.Limits = field(default_factory=pacing.Limits)
     #: Length; each settle renews it.
     seconds: float = pacing.LEASE
     #: How often it was taken over with ids in hand, this time included.

@@ -46,7 +46,6 @@ def take_batch(link: Link, lane: str, *, here: Identity) -> Lease | None:
                 return None
             change(link, queries.SERVE, run=row[1])
             lease = _lease(row)
-            _make_pace(link, lease)
             is_usable = _inherit(link, lease, in_hand=row[5], is_running=True)
             failpoints.hit("lease.before_commit", drop=link.close)
         failpoints.hit("lease.after_commit")
@@ -84,15 +83,9 @@ def _lease(row: TupleRow) -> Lease:
         fence=row[4],
         adapter=row[7],
         policy=row[8],
-        rate_per_minute=row[9],
+        limits=pacing.Limits.of(*row[9:12]),
         inherited=row[6] + bool(row[5]),
     )
-
-
-def _make_pace(link: Link, lease: Lease) -> None:
-    if lease.rate_per_minute:
-        tokens = pacing.capacity(lease.rate_per_minute)
-        change(link, queries.MAKE_PACE, account=lease.account, tokens=tokens)
 
 
 def _inherit(link: Link, lease: Lease, *, in_hand: list[int], is_running: bool) -> bool:

@@ -123,6 +123,34 @@ class Batch(models.Model):
         return f"{self.run_id}/{self.pk}"
 
 
+class Hand(models.Model):
+    """A committed window: what one worker had in hand under one fence, from when to when. Receipts tell it as a story.
+
+    Written by the statements that take in hand and settle; nothing is decided by it (that is `Batch.in_hand`).
+    """
+
+    run = models.ForeignKey(
+        "outreach.Run", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    batch = models.ForeignKey(
+        "outreach.Batch", on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="hands"
+    )
+    fence = models.BigIntegerField()
+    #: `host:pid`.
+    worker = models.TextField()
+    #: `Delivery.id`s.
+    ids = ArrayField(models.BigIntegerField())
+    in_hand_at = models.DateTimeField()
+    #: When its outcomes were written; null while in hand, and for ever where its worker died or lost the fence.
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["batch"], name="hands_of_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.fence}"
+
+
 class Attempt(models.Model):
     """Append-only evidence: each try that was not a plain first acceptance, and everything learnt late."""
 
@@ -172,12 +200,20 @@ class Counter(models.Model):
 
 
 class Pace(models.Model):
-    """Sends of an account in the current minute: the pacing bucket, shared by all workers."""
+    """A bucket of an account's limits, shared by all workers: of the account, of its ramp, or of a mail domain."""
 
-    account = models.OneToOneField("outreach.Account", on_delete=models.CASCADE, primary_key=True)
-    #: Tokens left, may be fractional; refilled by the time since `refilled_at`.
+    account = models.ForeignKey("outreach.Account", on_delete=models.CASCADE, related_name="+", db_index=False)
+    #: '' for the account, `day` for its ramp, else the recipients' domain.
+    scope = models.TextField(default="", db_default="")
+    lane = models.CharField(max_length=10, choices=Lane.choices)
+    #: Messages that may leave at once, may be fractional; of `day`, how many left on the day of `written_at`.
     tokens = models.FloatField(default=0.0)
-    refilled_at = models.DateTimeField()
+    written_at = models.DateTimeField()
+    #: [[end of a quarter of a second, messages], ...] of the last minute.
+    grants = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "scope", "lane"], name="pace_once")]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.tokens:.0f}"
+        return f"{self.account_id} {self.scope} {self.tokens:.0f}"

@@ -129,7 +129,7 @@ SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(l
 FROM chosen, outreach_account a
 WHERE b.id = chosen.id AND a.id = b.account_id
 RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
-    a.rate_per_minute
+    a.rate_per_minute, a.domain_rates, a.warm_up
 """
 
 #: Leases a batch that died with ids in hand in a run that does not run: nothing is sent, the ids are resolved.
@@ -147,19 +147,13 @@ SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(l
 FROM chosen, outreach_account a
 WHERE b.id = chosen.id AND a.id = b.account_id
 RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
-    a.rate_per_minute
+    a.rate_per_minute, a.domain_rates, a.warm_up
 """
 
 #: Remembers which run was served last; a run that is locked just now was served just now.
 SERVE: Final = """
 UPDATE outreach_run SET served_at = clock_timestamp()
 WHERE id = (SELECT id FROM outreach_run WHERE id = %(run)s FOR NO KEY UPDATE SKIP LOCKED)
-"""
-
-#: Makes the pacing bucket of an account that has a limit; it begins full.
-MAKE_PACE: Final = """
-INSERT INTO outreach_pace (account_id, tokens, refilled_at) VALUES (%(account)s, %(tokens)s, clock_timestamp())
-ON CONFLICT DO NOTHING
 """
 
 #: The rows of a dead worker's windows that have no outcome yet.
@@ -232,7 +226,7 @@ WITH run AS MATERIALIZED (
 ),
 open AS MATERIALIZED (
     SELECT d.* FROM outreach_delivery d
-    WHERE d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred') AND (SELECT state FROM run) = 'running'
+    WHERE d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred') AND (SELECT state FROM run) = 'running'{but}
     ORDER BY d.uncertain DESC, d.id LIMIT %(limit)s
 ),
 judged AS MATERIALIZED (
@@ -241,15 +235,11 @@ judged AS MATERIALIZED (
 skipped AS (
     UPDATE outreach_delivery d SET state = 'skipped', reason = j.hindrance, settled_at = clock_timestamp()
     FROM judged j WHERE j.hindrance <> '' AND d.run_id = j.run_id AND d.id = j.id
-),
-pace AS MATERIALIZED (
-    SELECT tokens, extract(epoch FROM clock_timestamp() - refilled_at)::float8 AS seconds
-    FROM outreach_pace WHERE account_id = %(account)s AND %(is_paced)s FOR UPDATE
 )
-SELECT run.state, clock_timestamp(), pace.tokens, pace.seconds, run.not_after,
+SELECT run.state, clock_timestamp(), run.not_after,
     j.id, j.target, j.channel, j.language, j.draw, j.state, j.reason, j.uncertain, j.attempts, j.created_at,
     j.hindrance, j.value, j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes, j.is_measured
-FROM run LEFT JOIN pace ON true LEFT JOIN judged j ON true
+FROM run LEFT JOIN judged j ON true
 ORDER BY j.uncertain DESC, j.id
 """
 
@@ -301,15 +291,43 @@ _JUDGED_NAMED: Final = """
 
 #: Chooses the next window: open rows that are still allowed; what is not becomes `skipped` here. Reads the run's state
 #: FOR SHARE, so that a pause waits for this commit and no window is committed after it.
-WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE)
-WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED)
+WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE, but="")
+WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED, but="")
 
-#: Puts exactly these ids in hand, renews the lease, and pays the pacing bucket.
-HOLD: Final = """
-WITH paid AS (
-    UPDATE outreach_pace SET tokens = %(tokens)s, refilled_at = clock_timestamp()
-    WHERE account_id = %(account)s AND %(is_paced)s
+#: The same without the people of some mail domains, whose buckets are empty: others need not wait behind them.
+WINDOW_BUT_DOMAINS: Final = _WINDOW.format(
+    judged=_JUDGED_PEOPLE,
+    but="""
+      AND NOT EXISTS (
+          SELECT FROM outreach_address a
+          WHERE a.id = d.address_id AND split_part(lower(a.normalised), '@', 2) = ANY (%(blocked)s::text[]))""",
 )
+
+#: Makes the buckets of an account that has limits; they begin full. In order, so that two workers do not deadlock.
+MAKE_PACE: Final = """
+INSERT INTO outreach_pace (account_id, scope, lane, tokens, written_at, grants)
+SELECT %(account)s, scope, %(lane)s, tokens, clock_timestamp(), '[]'
+FROM unnest(%(scopes)s::text[], %(tokens)s::float8[]) AS made (scope, tokens) ORDER BY scope
+ON CONFLICT DO NOTHING
+"""
+
+#: Locks the buckets that a window is taken from, both lanes', in one order; the last locks but the counters'.
+LOCK_PACE: Final = """
+SELECT scope, lane, tokens, extract(epoch FROM clock_timestamp())::float8, extract(epoch FROM written_at)::float8,
+    grants
+FROM outreach_pace WHERE account_id = %(account)s AND scope = ANY (%(scopes)s::text[]) ORDER BY scope, lane FOR UPDATE
+"""
+
+#: Pays for a window.
+PAY: Final = """
+UPDATE outreach_pace p SET tokens = v.tokens, written_at = to_timestamp(v.at), grants = v.grants
+FROM unnest(%(scopes)s::text[], %(tokens)s::float8[], %(at)s::float8[], %(grants)s::jsonb[])
+    AS v (scope, tokens, at, grants)
+WHERE p.account_id = %(account)s AND p.lane = %(lane)s AND p.scope = v.scope
+"""
+
+#: Puts exactly these ids in hand, and renews the lease.
+HOLD: Final = """
 UPDATE outreach_batch
 SET in_hand = %(ids)s::bigint[], lease_until = clock_timestamp() + %(lease)s * interval '1 second'
 WHERE id = %(batch)s AND fence = %(fence)s

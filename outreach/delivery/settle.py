@@ -109,9 +109,6 @@ def _take_in_hand(link: Link, lease: Lease, window: Window, *, wait: float) -> N
             fence=lease.fence,
             ids=window.ids,
             lease=lease.seconds,
-            account=lease.account,
-            tokens=window.tokens,
-            is_paced=bool(lease.rate_per_minute),
         )
         return
     state = BatchState.DONE if window.is_done else BatchState.READY

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from outreach.core.vocabulary import CampaignState, DeliveryState, RunKind
-from outreach.delivery import counters, pacing, queries
+from outreach.delivery import counters, queries
 from outreach.delivery.connection import Link, fetch
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.recipients import named
+from outreach.delivery.reserve import reserve
 from outreach.delivery.verdicts import GIVE_UP_AFTER
 
 
@@ -77,10 +78,10 @@ class Window:
     rows: list[Row] = field(default_factory=list)
     #: Whether any open row was there at all: none in a running run means that the batch is done.
     has_open: bool = False
-    #: The pacing bucket after this window.
-    tokens: float = 0.0
-    #: Seconds until tokens come, where the rows have to wait for them.
+    #: Seconds until the account's limits let rows through, where they have to wait for that.
     wait: float = 0.0
+    #: Mail domains whose limits are reached, where the account's own are not.
+    blocked: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[int]:
@@ -97,20 +98,31 @@ def choose_window(link: Link, lease: Lease, scope: Scope, *, limit: int, deltas:
     Reads the run's state FOR SHARE: after a committed pause or cancel it finds nothing. A row that was in a dead
     worker's hands comes alone, so that a message which kills its worker takes no other with it.
     """
-    found = fetch(
-        link,
-        scope.statement,
-        **scope.params,
-        run=lease.run,
-        batch=lease.batch,
-        account=lease.account,
-        limit=limit,
-        is_paced=bool(lease.rate_per_minute),
-    )
+    window = _choose(link, lease, scope, limit=limit, deltas=deltas)
+    if window.rows or not window.blocked or scope.kind == RunKind.TEST:
+        return window
+    others = _choose(link, lease, scope, limit=limit, deltas=deltas, blocked=window.blocked)
+    return others if others.rows else window
+
+
+def _choose(
+    link: Link,
+    lease: Lease,
+    scope: Scope,
+    *,
+    limit: int,
+    deltas: counters.Deltas,
+    blocked: Sequence[str] = (),
+) -> Window:
+    given = {**scope.params, "run": lease.run, "batch": lease.batch, "limit": limit}
+    if blocked:
+        found = fetch(link, queries.WINDOW_BUT_DOMAINS, **given, blocked=list(blocked))
+    else:
+        found = fetch(link, scope.statement, **given)
     if not found:
         return Window()
-    run_state, at, tokens, seconds, not_after = found[0][:5]
-    judged = [Judged(*record[5:]) for record in found if record[5] is not None]
+    run_state, at, not_after = found[0][:3]
+    judged = [Judged(*record[3:]) for record in found if record[3] is not None]
     for row in judged:
         if row.hindrance:
             new = (DeliveryState.SKIPPED.value, row.hindrance)
@@ -118,22 +130,15 @@ def choose_window(link: Link, lease: Lease, scope: Scope, *, limit: int, deltas:
     allowed = [row for row in judged if not row.hindrance]
     if allowed and allowed[0].uncertain:
         allowed = allowed[:1]
-    grant = _grant(lease, wanted=len(allowed), limit=limit, tokens=tokens, seconds=seconds)
+    share = reserve(link, lease, [row.value or "" for row in allowed], least=max(1, limit // 4))
     return Window(
         run_state=run_state,
         at=at,
-        rows=[_row(row, not_after) for row in allowed[: grant.count]],
+        rows=[_row(allowed[position], not_after) for position in share.positions],
         has_open=bool(judged),
-        tokens=grant.tokens,
-        wait=grant.wait,
+        wait=share.wait,
+        blocked=share.blocked,
     )
-
-
-def _grant(lease: Lease, *, wanted: int, limit: int, tokens: float | None, seconds: float | None) -> pacing.Grant:
-    there = pacing.refilled(
-        tokens or 0.0, rate_per_minute=lease.rate_per_minute, seconds=seconds or 0.0, lease=lease.seconds
-    )
-    return pacing.grant(wanted, window=limit, tokens=there, rate_per_minute=lease.rate_per_minute)
 
 
 def _row(row: Judged, not_after: datetime | None) -> Row:

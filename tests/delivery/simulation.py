@@ -14,9 +14,9 @@ import sys
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from channels.base import Outcome
@@ -93,7 +93,8 @@ class Simulation:
         self.now = BIRTH
         self.policy = self.random.choice(["resend", "hold"])
         self.rate = self.random.choice([0, 0, 30])
-        self.tokens, self.refilled_at = 1.0, BIRTH
+        #: Like the real one, with the database's time in seconds.
+        self.bucket: Any = None
         self.state = "running"
         self.peer = Peer()
         self.counters: Tally[tuple[str, str, str, str, str]] = Tally()
@@ -138,21 +139,33 @@ class Simulation:
         wanted = [row for row in found if row.consents]
         if wanted and wanted[0].uncertain:
             wanted = wanted[:1]
-        seconds = (self.now - self.refilled_at).total_seconds()
-        there = pacing.refilled(self.tokens, rate_per_minute=self.rate, seconds=seconds)
-        grant = pacing.grant(len(wanted), window=limit or 1, tokens=there, rate_per_minute=self.rate)
-        window = wanted[: grant.count]
+        share = self._reserve(len(wanted), least=max(1, limit // 4))
+        window = [wanted[position] for position in share.positions]
         batch.in_hand = tuple(row.id for row in window)
         self.committed |= {(id_, lease.fence) for id_ in batch.in_hand}
         if window:
-            self.tokens, self.refilled_at = grant.tokens, self.now
             batch.lease_until = self.now + timedelta(seconds=pacing.LEASE)
         elif limit and self.state == "running" and not found:
             batch.state = "done"
         else:
             batch.state = "ready"
-            batch.due_at = max(batch.due_at, self.now + timedelta(seconds=wait or grant.wait))
+            batch.due_at = max(batch.due_at, self.now + timedelta(seconds=wait or share.wait))
         return window
+
+    def _reserve(self, count: int, *, least: int) -> Any:
+        """The real reservation's steps over one bucket."""
+        from outreach.delivery import pacing
+
+        if not self.rate or not count:
+            return pacing.Share(positions=list(range(count)))
+        now = self.now.timestamp()
+        bucket = self.bucket or pacing.Bucket(tokens=1.0, now=now, written_at=now)
+        bucket = replace(bucket, now=now)
+        room = pacing.minute_room(bucket, None, rate=self.rate, is_notice=False, least=least)
+        share = pacing.share_out([""] * count, {pacing.ACCOUNT: room}, least=least)
+        taken = share.spent.get(pacing.ACCOUNT, 0)
+        self.bucket = pacing.paid(bucket, pacing.ACCOUNT, taken, rate=self.rate) if taken else bucket
+        return share
 
     def append_late(self, done: list[Line]) -> None:
         for line in done:

@@ -104,27 +104,6 @@ def test_a_lease_is_four_times_a_call() -> None:
     assert (pacing.lease_seconds(10.0), pacing.lease_seconds(30.0)) == (60.0, 121.0)
 
 
-def test_the_bucket_refills_to_a_quarter_of_a_lease() -> None:
-    assert pacing.refilled(0.0, rate_per_minute=60, seconds=5.0) == 5.0
-    assert pacing.refilled(0.0, rate_per_minute=60, seconds=500.0) == 15.0
-    assert pacing.refilled(3.0, rate_per_minute=60, seconds=-500.0) == 3.0
-
-
-GRANTS = {
-    (10, 15, 20.0, 0): pacing.Grant(count=10, tokens=20.0),
-    (10, 15, 20.0, 60): pacing.Grant(count=10, tokens=10.0),
-    (10, 15, 4.5, 60): pacing.Grant(count=4, tokens=0.5),
-    (10, 15, 1.0, 60): pacing.Grant(count=0, tokens=1.0, wait=2.0),
-    (1, 15, 1.0, 60): pacing.Grant(count=1, tokens=0.0),
-}
-
-
-@pytest.mark.parametrize(("given", "expected"), GRANTS.items())
-def test_grant(given: tuple[int, int, float, int], expected: pacing.Grant) -> None:
-    wanted, window, tokens, rate = given
-    assert pacing.grant(wanted, window=window, tokens=tokens, rate_per_minute=rate) == expected
-
-
 def test_refusals_that_speak_against_us_stop_a_run() -> None:
     refusals = Refusals()
     for number in range(200):
