@@ -24,7 +24,7 @@ from outreach.core.models import (
     Organisation,
     User,
 )
-from outreach.delivery.models import Attempt, Batch, Counter, Delivery
+from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand
 from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Reply
 from outreach.feeds.models import Source, SourceItem
 from outreach.sandbox.models import SandboxMessage
@@ -46,6 +46,7 @@ __all__ = [
     "Delivery",
     "Event",
     "FirstEvent",
+    "Hand",
     "HookCall",
     "IdempotencyKey",
     "Import",

@@ -178,8 +178,8 @@ WHERE r.id = %(run)s
 
 # --- window, settle ---
 
-#: Settles a window under the fence: outcomes, the moves to retry batches, and the evidence. Rows whose state changed
-#: meanwhile (evidence came) are left alone: only the ids really written come back.
+#: Settles a window under the fence: outcomes, the moves to retry batches, the evidence, and the end of its story. Rows
+#: whose state changed meanwhile (evidence came) are left alone: only the ids really written come back.
 SETTLE: Final = """
 WITH guard AS MATERIALIZED (
     SELECT clock_timestamp() AS at FROM outreach_batch WHERE id = %(batch)s AND fence = %(fence)s FOR UPDATE
@@ -205,6 +205,10 @@ evidence AS (
     SELECT %(run)s, e.delivery, %(batch)s, %(fence)s, e.kind, e.reason, e.detail, e.provider_id, guard.at
     FROM guard, unnest(%(e_ids)s::bigint[], %(e_kinds)s::text[], %(e_reasons)s::text[], %(e_details)s::text[],
         %(e_provider_ids)s::text[]) AS e (delivery, kind, reason, detail, provider_id)
+),
+story AS (
+    UPDATE outreach_hand h SET settled_at = guard.at FROM guard
+    WHERE h.batch_id = %(batch)s AND h.fence = %(fence)s AND h.settled_at IS NULL
 )
 SELECT (SELECT at FROM guard), ARRAY(SELECT id FROM settled)
 """
@@ -326,11 +330,16 @@ FROM unnest(%(scopes)s::text[], %(tokens)s::float8[], %(at)s::float8[], %(grants
 WHERE p.account_id = %(account)s AND p.lane = %(lane)s AND p.scope = v.scope
 """
 
-#: Puts exactly these ids in hand, and renews the lease.
+#: Puts exactly these ids in hand, renews the lease, and notes whose hand it is, for the story of a receipt.
 HOLD: Final = """
-UPDATE outreach_batch
-SET in_hand = %(ids)s::bigint[], lease_until = clock_timestamp() + %(lease)s * interval '1 second'
-WHERE id = %(batch)s AND fence = %(fence)s
+WITH held AS (
+    UPDATE outreach_batch
+    SET in_hand = %(ids)s::bigint[], lease_until = clock_timestamp() + %(lease)s * interval '1 second'
+    WHERE id = %(batch)s AND fence = %(fence)s
+    RETURNING run_id, id, fence, in_hand
+)
+INSERT INTO outreach_hand (run_id, batch_id, fence, worker, ids, in_hand_at)
+SELECT run_id, id, fence, %(worker)s, in_hand, clock_timestamp() FROM held
 """
 
 #: Gives the batch back: `done`, or `ready` again after `wait` seconds.

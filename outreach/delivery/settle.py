@@ -5,6 +5,7 @@ Guarded by the fence alone: a lease that ran out but was not taken is still ours
 
 from __future__ import annotations
 
+import os
 from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -109,10 +110,16 @@ def _take_in_hand(link: Link, lease: Lease, window: Window, *, wait: float) -> N
             fence=lease.fence,
             ids=window.ids,
             lease=lease.seconds,
+            worker=worker(),
         )
         return
     state = BatchState.DONE if window.is_done else BatchState.READY
     change(link, queries.RELEASE, batch=lease.batch, fence=lease.fence, state=state.value, wait=wait)
+
+
+def worker() -> str:
+    """This process as receipts name it: `host:pid`."""
+    return f"{os.uname().nodename}:{os.getpid()}"
 
 
 def retry_batches(link: Link, lease: Lease, done: Settlement) -> dict[datetime, int]:
