@@ -249,7 +249,9 @@ class Engine:
             wait = trouble.retry_after or COME_LATER
         else:
             self._pause_account(lease, trouble)
+        failpoints.hit("release.before", drop=self._link.close)
         change(self._link, queries.RELEASE, batch=lease.batch, fence=lease.fence, state="ready", wait=wait)
+        failpoints.hit("release.after", drop=self._link.close)
 
     def _pause_account(self, lease: Lease, trouble: Outcome) -> None:
         self._forget_session(lease.account)

@@ -15,6 +15,7 @@ from typing import Final
 from psycopg.rows import TupleRow
 
 from channels.base import OutcomeKind
+from outreach.core import failpoints
 from outreach.core.vocabulary import CounterKind, DeliveryState, Receipt
 from outreach.delivery import counters, queries
 from outreach.delivery.connection import Link, callers_link, change, fetch, transaction
@@ -97,6 +98,8 @@ def append_all(
         )
         resolved = _resolve(link, run_id, evidence, rows=rows, at=at, deltas=deltas)
         counters.write(link, run_id, deltas)
+        failpoints.hit("evidence.before_commit", drop=link.close)
+    failpoints.hit("evidence.after_commit", drop=link.close)
     return resolved
 
 

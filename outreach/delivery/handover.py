@@ -69,6 +69,7 @@ def hand_over(
     """Hand the rows over, lazily; a message that was pulled and got no answer is unknown."""
     feed = Feed(rows=rows, make=make, is_time_up=is_time_up)
     result = feed.result
+    failpoints.hit("handover.begin")
     try:
         for outcome in session.send(feed):
             failpoints.hit("handover.after")
@@ -84,6 +85,7 @@ def hand_over(
         result.outcomes.setdefault(
             id_, Outcome(id=str(id_), kind=OutcomeKind.UNKNOWN, detail="The adapter gave no answer.")
         )
+    failpoints.hit("handover.end")
     return result
 
 

@@ -31,6 +31,7 @@ def take_batch(link: Link, lane: str, *, here: Identity) -> Lease | None:
     A batch that was taken over too often is parked with an alert instead, and the next one is tried.
     """
     while True:
+        failpoints.hit("lease.before", drop=link.close)
         with transaction(link):
             row = fetch_one(
                 link,
@@ -48,7 +49,9 @@ def take_batch(link: Link, lane: str, *, here: Identity) -> Lease | None:
             lease = _lease(row)
             is_usable = _inherit(link, lease, in_hand=row[5], is_running=True)
             failpoints.hit("lease.before_commit", drop=link.close)
-        failpoints.hit("lease.after_commit")
+        if row[5]:
+            failpoints.hit("inherit.after_commit", drop=link.close)
+        failpoints.hit("lease.after_commit", drop=link.close)
         if is_usable:
             return lease
 
@@ -71,6 +74,8 @@ def resolve_lost(link: Link) -> int:
                     state=BatchState.READY.value,
                     wait=0.0,
                 )
+            failpoints.hit("lost.before_commit", drop=link.close)
+        failpoints.hit("lost.after_commit", drop=link.close)
         resolved += 1
 
 
@@ -107,6 +112,7 @@ def _inherit(link: Link, lease: Lease, *, in_hand: list[int], is_running: bool) 
     counters.write(link, lease.run, deltas)
     if parked:
         _tell_people(lease)
+    failpoints.hit("inherit.before_commit", drop=link.close)
     return not parked
 
 

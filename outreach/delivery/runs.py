@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from psycopg.rows import TupleRow
 
 from outreach.campaigns.models import Run
-from outreach.core import alerts
+from outreach.core import alerts, failpoints
 from outreach.core.errors import StateConflict
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import ENDED, BatchState, CampaignState, DeliveryState, Lane, Reason
@@ -112,6 +112,9 @@ def advance_run(link: Link, run_id: int) -> str | None:
         new = settled_state(row[0], is_fanned_out=row[1], unfinished=unfinished, in_hand=in_hand)
         if new is not None:
             change(link, queries.SET_STATE, run=run_id, state=new, trouble=None, is_ended=new in ENDED)
+            failpoints.hit("advance.before_commit", drop=link.close)
+    if new is not None:
+        failpoints.hit("advance.after_commit", drop=link.close)
     return new
 
 
@@ -120,6 +123,8 @@ def close_cancelled(link: Link, run_id: int) -> None:
     for (batch,) in fetch(link, queries.UNFINISHED_BATCHES, run=run_id):
         with transaction(link):
             _close_batch(link, run_id, batch)
+            failpoints.hit("cancel.before_commit", drop=link.close)
+        failpoints.hit("cancel.after_commit", drop=link.close)
     advance_run(link, run_id)
 
 
@@ -168,4 +173,5 @@ def _do(verb: str, run_id: int, *, trouble: Mapping[str, Any]) -> str:
             if at_once is not None:
                 follows = at_once
                 change(link, queries.SET_STATE, run=run_id, state=at_once, trouble=None, is_ended=at_once in ENDED)
+        failpoints.hit("steer.before_commit", drop=link.close)
     return follows

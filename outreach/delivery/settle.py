@@ -83,7 +83,9 @@ def settle(link: Link, lease: Lease, scope: Scope, *, done: Settlement, want: Wa
     failpoints.hit("settle.before", drop=link.close)
     with transaction(link):
         write_settlement(link, lease, done, deltas=deltas, retries=retry_batches(link, lease, done))
+        failpoints.hit("settle.written", drop=link.close)
         window = _next_window(link, lease, scope, want=want, deltas=deltas)
+        failpoints.hit("window.chosen", drop=link.close)
         _take_in_hand(link, lease, window, wait=window.wait or want.wait)
         counters.write(link, lease.run, deltas)
         failpoints.hit("settle.before_commit", drop=link.close)
