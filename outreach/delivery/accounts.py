@@ -18,6 +18,7 @@ from outreach.core.queue import enqueue
 from outreach.core.secrets import seal, unseal
 from outreach.core.vocabulary import AccountState, Lane, Permission, UnknownPolicy
 from outreach.delivery.adapters import describe, read_settings, split_secrets
+from outreach.delivery.limits import read_domain_rates, read_warm_up
 
 
 @transaction.atomic
@@ -29,13 +30,15 @@ def create_account(
     settings: Mapping[str, Any],
     unknown_policy: str | None = None,
     rate_per_minute: int = 0,
+    domain_rates: Mapping[str, Any] | None = None,
+    warm_up: Mapping[str, Any] | None = None,
     is_default: bool = True,
     is_sandbox: bool = False,
 ) -> Account:
     """Add an account to the actor's organisation, usable by everything below it.
 
     Raises:
-        Invalid: with every bad field, by path (`adapter`, `settings/port` ...).
+        Invalid: with every bad field, by path (`adapter`, `settings/port`, `warm_up/days` ...).
     """
     actor.require(Permission.MANAGE_ACCOUNTS)
     try:
@@ -43,7 +46,8 @@ def create_account(
     except NotFound as err:
         raise Invalid({"adapter": [err.message]}) from err
     values, wrong = read_settings(description, settings)
-    wrong |= _wrong_columns(actor.organisation, name=name, unknown_policy=unknown_policy)
+    limits, wrong_limits = _read_limits(domain_rates or {}, warm_up or {})
+    wrong |= wrong_limits | _wrong_columns(actor.organisation, name=name, unknown_policy=unknown_policy)
     if wrong:
         raise Invalid(wrong)
     visible, hidden = split_secrets(description, values)
@@ -59,6 +63,7 @@ def create_account(
         hook_key=random_secrets.token_urlsafe(24),
         is_default=is_default,
         is_sandbox=is_sandbox,
+        **limits,
     )
     audit.record(actor, "account.created", account, adapter=adapter)
     return account
@@ -73,9 +78,13 @@ def change_account(
     settings: Mapping[str, Any] | None = None,
     unknown_policy: str | None = None,
     rate_per_minute: int | None = None,
+    domain_rates: Mapping[str, Any] | None = None,
+    warm_up: Mapping[str, Any] | None = None,
     is_default: bool | None = None,
 ) -> Account:
     """Change what is given. Settings that are left out stay; so does a secret that is left empty.
+
+    Limits hold from the next lease on: what a worker has in its hands goes by the old ones.
 
     Raises:
         Invalid: with every bad field, by path.
@@ -84,6 +93,8 @@ def change_account(
     wrong = _wrong_columns(account.organisation, name=name, unknown_policy=unknown_policy, account=account)
     if settings is not None:
         wrong |= _write_settings(account, settings)
+    limits, wrong_limits = _read_limits(domain_rates, warm_up)
+    wrong |= wrong_limits
     if wrong:
         raise Invalid(wrong)
     columns = {
@@ -91,6 +102,7 @@ def change_account(
         "unknown_policy": unknown_policy,
         "rate_per_minute": rate_per_minute,
         "is_default": is_default,
+        **limits,
     }
     changed = {column: value for column, value in columns.items() if value is not None}
     for column, value in changed.items():
@@ -125,6 +137,22 @@ def resume_account(actor: Actor, account: Account) -> None:
 def account_for(organisation: Organisation, channel: str) -> Account | None:
     """The account that a content of this channel is sent through where it names none."""
     return resolve_accounts(organisation, [channel]).get(channel)
+
+
+def _read_limits(
+    domain_rates: Mapping[str, Any] | None, warm_up: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The columns of the limits that are given, and what is wrong with them."""
+    columns: dict[str, Any] = {}
+    wrong: dict[str, list[Any]] = {}
+    for name, given, read in (
+        ("domain_rates", domain_rates, read_domain_rates),
+        ("warm_up", warm_up, read_warm_up),
+    ):
+        if given is not None:
+            columns[name], mistakes = read(given)
+            wrong |= mistakes
+    return columns, wrong
 
 
 def _write_settings(account: Account, given: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -151,3 +151,48 @@ def test_a_session_opens_and_needs_no_database_while_sending(studio: Studio) -> 
     assert [(outcome.id, outcome.kind) for outcome in outcomes] == [("1-1", OutcomeKind.ACCEPTED)]
     with pytest.raises(NotFound):
         session_for(0)
+
+
+def test_limits_are_read_and_a_ramp_ends_with_an_empty_one(studio: Studio) -> None:
+    from outreach.delivery.accounts import change_account, create_account
+
+    account = create_account(
+        studio.administrator,
+        adapter="smtp",
+        name="Поща",
+        settings=SMTP,
+        domain_rates={"Абв.бг": 60, "*": 600},
+        warm_up={"starts_on": "2026-11-23", "first_day": 100},
+    )
+    account.refresh_from_db()
+    assert account.domain_rates == {"xn--80acd.xn--90ae": 60, "*": 600}
+    assert account.warm_up == {"starts_on": "2026-11-23", "first_day": 100, "growth": 1.5, "days": 30}
+
+    change_account(studio.administrator, account, rate_per_minute=7)
+    account.refresh_from_db()
+    assert (account.domain_rates["*"], account.warm_up["days"]) == (600, 30)
+
+    change_account(studio.administrator, account, domain_rates={}, warm_up={})
+    account.refresh_from_db()
+    assert (account.domain_rates, account.warm_up) == ({}, {})
+
+
+def test_limits_that_make_no_sense_are_refused_each_at_its_place(studio: Studio) -> None:
+    from outreach.delivery.accounts import create_account
+
+    with pytest.raises(Invalid) as refused:
+        create_account(
+            studio.administrator,
+            adapter="smtp",
+            name="Поща",
+            settings=SMTP,
+            domain_rates={"abv": 60, "abv.bg": 0, "ok.bg": 5},
+            warm_up={"first_day": 0, "growth": 0.5, "days": 0},
+        )
+    assert sorted(refused.value.fields) == [
+        "domain_rates/abv",
+        "domain_rates/abv.bg",
+        "warm_up/days",
+        "warm_up/first_day",
+        "warm_up/growth",
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
@@ -99,6 +99,19 @@ class SubscriberPatch(Body):
     topics: list[Slug] | None = None
 
 
+class WarmUpIn(Body):
+    """A ramp for a new sender: so many messages on the first day, each day `growth` times the day before."""
+
+    starts_on: date | None = None
+    first_day: Annotated[int, Field(ge=1, le=100_000_000)]
+    growth: Annotated[float, Field(ge=1, le=10)] = 1.5
+    days: Annotated[int, Field(ge=1, le=365)] = 30
+
+
+#: Domain (or `*` for each other one) -> messages a minute.
+DomainRates = dict[Annotated[str, Field(max_length=253)], Annotated[int, Field(ge=1, le=10_000_000)]]
+
+
 class AccountIn(Body):
     organisation: Slug | None = None
     adapter: Annotated[str, Field(max_length=40)]
@@ -106,6 +119,8 @@ class AccountIn(Body):
     settings: dict[str, JsonValue] = {}
     unknown_policy: Literal["resend", "hold"] | None = None
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    domain_rates: DomainRates = {}
+    warm_up: WarmUpIn | None = None
 
 
 class AccountPatch(Body):
@@ -113,6 +128,8 @@ class AccountPatch(Body):
     settings: dict[str, JsonValue] | None = None
     unknown_policy: Literal["resend", "hold"] | None = None
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    domain_rates: DomainRates | None = None
+    warm_up: WarmUpIn | None = None
 
 
 #: Promised for later: null for now, and anything else is refused in words.
@@ -300,6 +317,8 @@ class AccountOut(Schema):
     settings: dict[str, Any]
     unknown_policy: str
     rate_per_minute: int
+    domain_rates: dict[str, int]
+    warm_up: dict[str, Any] | None
     state: str
     trouble: str
     hook_urls: dict[str, str]

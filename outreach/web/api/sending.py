@@ -93,7 +93,10 @@ def get_account(request: Caller, account_id: str) -> Any:
 @router.patch("/accounts/{account_id}", response=AccountOut, summary="Change an account; a secret left out stays")
 def patch_account(request: Caller, account_id: str, payload: AccountPatch) -> Any:
     account = find(_accounts(request.auth.organisation), account_id)
-    return account_json(change_account(request.auth, account, **payload.dict(exclude_none=True)))
+    changes = payload.dict(exclude_none=True)
+    if "warm_up" in payload.model_fields_set:  # null ends the ramp
+        changes["warm_up"] = changes.get("warm_up", {})
+    return account_json(change_account(request.auth, account, **changes))
 
 
 @router.post("/accounts/{account_id}/check", response=dict[str, Any], summary="Look for what would stop sending")

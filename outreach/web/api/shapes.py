@@ -96,6 +96,8 @@ def account_json(account: Account) -> Json:
         "settings": nest_imap(account.settings),
         "unknown_policy": account.unknown_policy,
         "rate_per_minute": account.rate_per_minute,
+        "domain_rates": account.domain_rates,
+        "warm_up": account.warm_up or None,
         "state": account.state,
         "trouble": account.trouble,
         "hook_urls": hook_urls(account),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
@@ -16,7 +17,9 @@ from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, Permission, UnknownPolicy
 from outreach.delivery.accounts import change_account, create_account, pause_account, resume_account
 from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe
-from outreach.web.console.forms import ConsoleForm, one_of
+from outreach.delivery.limits import today
+from outreach.delivery.pacing import OTHERS
+from outreach.web.console.forms import ConsoleForm, long_text, one_of
 from outreach.web.console.visit import Visit, filling, posting, visiting
 
 #: Prefix of the form's names for the adapter's own fields.
@@ -40,6 +43,8 @@ WIDGETS: Final[dict[str, type[forms.Widget]]] = {
 class AccountForm(ConsoleForm):
     """The common columns, and one field for each of the adapter's."""
 
+    paths: Mapping[str, str] = {"warm_up/growth": "warm_up_percent"}
+
     name = forms.CharField(label=_("Name of the account"), max_length=100)
     unknown_policy = one_of(
         _("If we crash with a message in hand"),
@@ -48,6 +53,28 @@ class AccountForm(ConsoleForm):
     )
     rate_per_minute = forms.IntegerField(
         label=_("Most messages a minute"), min_value=0, max_value=1_000_000, help_text=_("0 for no limit.")
+    )
+    domain_rates = long_text(
+        _("Most messages a minute to one mail domain"),
+        help_text=_("A line each, such as “abv.bg 300”; “* 600” is for every domain that is not named."),
+    )
+    warm_up_first_day = forms.IntegerField(
+        label=_("Messages on the first day"),
+        min_value=1,
+        required=False,
+        help_text=_("Empty for no warm-up. A new sender who starts slowly is not taken for a spammer."),
+    )
+    warm_up_percent = forms.IntegerField(
+        label=_("More each day, in per cent"), min_value=0, max_value=900, initial=50, required=False
+    )
+    warm_up_days = forms.IntegerField(
+        label=_("Days of the warm-up"), min_value=1, max_value=365, initial=30, required=False
+    )
+    warm_up_starts_on = forms.DateField(
+        label=_("First day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("Empty for today."),
     )
     is_default = forms.BooleanField(label=_("Use it where a message names no account"), required=False)
 
@@ -59,9 +86,31 @@ class AccountForm(ConsoleForm):
 
     def account_data(self) -> dict[str, Any]:
         """As the verbs and the API write it."""
-        columns = {key: self.cleaned_data[key] for key in ("name", "unknown_policy", "rate_per_minute", "is_default")}
+        names = ("name", "unknown_policy", "rate_per_minute", "is_default", "domain_rates")
+        columns = {key: self.cleaned_data[key] for key in names} | {"warm_up": self._warm_up()}
         own = {name.removeprefix(SETTING): self.cleaned_data[name] for name in self.own_names}
         return {**columns, "settings": own}
+
+    def clean_domain_rates(self) -> dict[str, int]:
+        """The lines as the API writes them; the verb says what is wrong with a domain."""
+        rates = {}
+        for line in self.cleaned_data["domain_rates"].splitlines():
+            domain, _space, rate = line.strip().rpartition(" ")
+            if not line.strip():
+                continue
+            if not (domain and rate.isascii() and rate.isdigit()):
+                raise forms.ValidationError(_("“%(line)s” is not a domain and a number."), params={"line": line[:60]})
+            rates[domain.strip()] = int(rate)
+        return rates
+
+    def _warm_up(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if not data["warm_up_first_day"]:
+            return {}
+        ramp = {"starts_on": data["warm_up_starts_on"], "first_day": data["warm_up_first_day"]}
+        if data["warm_up_percent"] is not None:
+            ramp["growth"] = 1 + data["warm_up_percent"] / 100
+        return ramp | ({"days": data["warm_up_days"]} if data["warm_up_days"] else {})
 
 
 @visiting()
@@ -95,7 +144,7 @@ def new_account(visit: Visit, adapter: str) -> HttpResponse:
             return visit.go("account", account_id=found.pk)
         except Invalid as invalid:
             form.take(invalid)
-    return visit.show("accounts/form.html", form=form, description=description, account=None)
+    return visit.show("accounts/form.html", form=form, description=description, account=None, today=None)
 
 
 @filling(needs=Permission.MANAGE_ACCOUNTS)
@@ -111,7 +160,12 @@ def account(visit: Visit, account_id: int) -> HttpResponse:
         except Invalid as invalid:
             form.take(invalid)
     return visit.show(
-        "accounts/form.html", form=form, description=description, account=found, hooks=_hooks(found, description)
+        "accounts/form.html",
+        form=form,
+        description=description,
+        account=found,
+        hooks=_hooks(found, description),
+        today=today(found),
     )
 
 
@@ -166,8 +220,27 @@ def _initial(account: Account) -> dict[str, Any]:
         "name": account.name,
         "unknown_policy": account.unknown_policy,
         "rate_per_minute": account.rate_per_minute,
+        "domain_rates": "\n".join(f"{domain} {rate}" for domain, rate in _in_order(account.domain_rates)),
+        **_initial_warm_up(account),
         "is_default": account.is_default,
         **{f"{SETTING}{name}": value for name, value in account.settings.items()},
+    }
+
+
+def _in_order(rates: Mapping[str, int]) -> list[tuple[str, int]]:
+    """By name, and last the one for all others."""
+    return sorted(rates.items(), key=lambda item: (item[0] == OTHERS, item[0]))
+
+
+def _initial_warm_up(account: Account) -> dict[str, Any]:
+    ramp = account.warm_up
+    if not ramp:
+        return {}
+    return {
+        "warm_up_starts_on": ramp["starts_on"],
+        "warm_up_first_day": ramp["first_day"],
+        "warm_up_percent": round((ramp["growth"] - 1) * 100),
+        "warm_up_days": ramp["days"],
     }
 
 

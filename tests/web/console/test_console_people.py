@@ -160,6 +160,31 @@ def test_account_with_a_bad_port_says_so_at_the_field(alice: Person) -> None:
     assert Account.objects.count() == 0
 
 
+def test_account_takes_limits_by_domain_and_a_warm_up(alice: Person, account: Account) -> None:
+    ramp = {"warm_up_first_day": "100", "warm_up_percent": "50", "warm_up_days": "20", "warm_up_starts_on": ""}
+    rates = {"domain_rates": "abv.bg 300\n\n* 600"}
+
+    alice.post(f"/accounts/{account.pk}", **{**_defaults(alice), **ACCOUNT, **ramp, **rates})
+
+    account.refresh_from_db()
+    assert account.domain_rates == {"abv.bg": 300, "*": 600}
+    assert (account.warm_up["first_day"], account.warm_up["growth"], account.warm_up["days"]) == (100, 1.5, 20)
+    page = alice.see(f"/accounts/{account.pk}")
+    assert "Day 1 of 20: 0 of 100 messages left today." in page
+    assert "abv.bg 300\n* 600" in page
+
+
+@pytest.mark.parametrize("line", ["abv.bg many", "abv 300", "300"])
+def test_account_with_a_bad_line_of_domains_says_so_at_the_field(alice: Person, account: Account, line: str) -> None:
+    form = {**_defaults(alice), **ACCOUNT, "domain_rates": line}
+
+    page = alice.post(f"/accounts/{account.pk}", **form).content.decode()
+
+    account.refresh_from_db()
+    assert 'id="id_domain_rates_error"' in page
+    assert account.domain_rates == {}
+
+
 def test_account_is_paused_and_resumed(alice: Person, account: Account) -> None:
     alice.post(f"/accounts/{account.pk}/pause")
     account.refresh_from_db()
