@@ -25,7 +25,7 @@ from outreach.delivery.connection import Link, change, connect, fetch, identity
 from outreach.delivery.evidence import append_late
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.handover import HandOver, Renderer, hand_over, recipient_of
-from outreach.delivery.lease import take_batch
+from outreach.delivery.lease import SERVES, take_batch
 from outreach.delivery.runs import advance_run, pause_for_refusals
 from outreach.delivery.settle import FenceLost, Settlement, Want, is_settled, settle
 from outreach.delivery.verdicts import Case, Refusals, judge
@@ -92,6 +92,14 @@ class Engine:
         if lease is None:
             return False
         self.serve(lease)
+        return True
+
+    def wait_for_next(self, lane: str) -> bool:
+        """Wait for a batch that is due in a moment; False where none is."""
+        soon = fetch(self._link, queries.NEXT_DUE, lanes=SERVES[lane])[0][0]
+        if soon is None or soon > pacing.SOON:
+            return False
+        time.sleep(max(0.0, soon))
         return True
 
     def serve(self, lease: Lease) -> None:
@@ -282,11 +290,18 @@ def _variants(frozen: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:
 
 
 def work(lane: str, *, door: Door, seconds: float = 60.0) -> int:
-    """Serve batches of a lane until none waits, the time is up or the worker has to stop; how many were served."""
+    """Serve batches of a lane until none waits, the time is up or the worker has to stop; how many were served.
+
+    A batch that is due in a moment, such as one whose limit lets the next messages through, is waited for: without a
+    lease, so that anything else that comes meanwhile is served within that moment.
+    """
     served = 0
     until = time.monotonic() + seconds
     with Engine(door) as engine:
-        while not door.is_stopping() and time.monotonic() < until and engine.serve_next(lane):
-            failpoints.hit("engine.after_batch")
-            served += 1
+        while not door.is_stopping() and time.monotonic() < until:
+            if engine.serve_next(lane):
+                failpoints.hit("engine.after_batch")
+                served += 1
+            elif not engine.wait_for_next(lane):
+                break
     return served

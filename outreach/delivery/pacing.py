@@ -21,6 +21,8 @@ TESTED_LEASE: Final = float(os.environ.get("OUTREACH_LEASE") or 0)
 LEASE: Final = TESTED_LEASE or 60.0
 #: No lease lasts longer, however slow its provider: one that ends after twice this is of a clock that went back.
 LONGEST_LEASE: Final = 600.0
+#: A batch that is due in so many seconds is worth waiting for: the next message may come a sweep later.
+SOON: Final = 1.0
 #: Scopes of buckets that are no domain: everything of the account, and what its ramp lets through today.
 ACCOUNT, DAY = "", "day"
 #: The rate of every domain that has none of its own.

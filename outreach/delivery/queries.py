@@ -150,6 +150,15 @@ RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited,
     a.rate_per_minute, a.domain_rates, a.warm_up
 """
 
+#: Seconds until the next batch is due that somebody gave back or put off; NULL where none is.
+NEXT_DUE: Final = """
+SELECT extract(epoch FROM min(b.due_at) - clock_timestamp())::float8
+FROM outreach_batch b
+JOIN outreach_run r ON r.id = b.run_id AND r.state = 'running'
+JOIN outreach_account a ON a.id = b.account_id AND a.state = 'active'
+WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state = 'ready' AND b.due_at > clock_timestamp()
+"""
+
 #: Remembers which run was served last; a run that is locked just now was served just now.
 SERVE: Final = """
 UPDATE outreach_run SET served_at = clock_timestamp()

@@ -7,6 +7,7 @@ from typing import Any
 from outreach.core.models import Account
 from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import connect
+from outreach.delivery.engine import work
 from outreach.delivery.models import Batch, Delivery, Pace
 from tests.delivery.world import World, fates, make_due
 
@@ -137,3 +138,15 @@ def test_an_account_without_a_limit_has_no_bucket(world: World) -> None:
     world.fanned_out()
     world.send_all()
     assert Pace.objects.count() == 0
+
+
+def test_a_worker_waits_for_what_may_leave_in_a_moment(world: World) -> None:
+    world.people(320)
+    Account.objects.update(rate_per_minute=1200)
+    world.window = 20
+    run = world.fanned_out()
+
+    served = work("campaigns", door=world.door(), seconds=20)
+
+    assert fates(run) == {("email", "accepted", ""): 320}
+    assert served > 1
