@@ -98,6 +98,11 @@ class Installation:
     def log(self) -> Path:
         return self.data / "run.log"
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of `outreach run`, where it was started."""
+        return self._process.pid if self._process else None
+
     def is_up(self) -> bool:
         try:
             return self.http("GET", "/readyz")[0] == 200
