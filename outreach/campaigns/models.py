@@ -156,6 +156,8 @@ class Run(models.Model):
     started_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    #: When its rows were dropped for their age; its counters stay.
+    retired_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
