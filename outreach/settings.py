@@ -37,6 +37,8 @@ ALLOW_PRIVATE = tuple(env.list("OUTREACH_ALLOW_PRIVATE", default=[]))
 RESOLVER = env.str("OUTREACH_RESOLVER", default="")
 #: Seconds of absence after which runs under way are held and asked about.
 GRACE = env.int("OUTREACH_GRACE", default=900)
+#: Months for which the rows of deliveries and events are kept after their run ended; 0 keeps them for ever.
+KEEP_MONTHS = env.int("OUTREACH_KEEP_MONTHS", default=0)
 #: Largest file of subscribers that is taken in, bytes.
 IMPORT_MAX_BYTES = env.int("OUTREACH_IMPORT_MAX_BYTES", default=512 * 1024 * 1024)
 #: The broker; empty means the embedded one over the database.

@@ -13,6 +13,7 @@ from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import Lane
 from outreach.delivery import alive as liveness
 from outreach.delivery import engine, fanout, partitions
+from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.events import hooks, polling, retention
@@ -64,8 +65,8 @@ def alive() -> list[int]:
 
 @task("outreach.upkeep")
 def upkeep() -> Any:
-    """Make the partitions that are needed soon."""
-    return partitions.keep_partitions()
+    """Make the partitions that are needed soon; drop those that are too old to keep."""
+    return partitions.keep_partitions() + retention_of_rows.retire()
 
 
 @task("outreach.poll_sources")

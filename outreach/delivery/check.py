@@ -50,7 +50,7 @@ def check_ledger(campaign: Campaign | None = None) -> LedgerCheck:
     Runs of test sends have counters and batches as well: they are checked, but their rows are in no number.
     """
     result = LedgerCheck(campaign=str(campaign.pk) if campaign else None)
-    runs = Run.objects.order_by("pk")
+    runs = Run.objects.filter(retired_at=None).order_by("pk")
     if campaign is not None:
         runs = runs.filter(campaign=campaign)
     with connect() as link:

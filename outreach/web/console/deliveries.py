@@ -84,13 +84,15 @@ ORDER BY subscriber_id, channel LIMIT %(most)s
 def deliveries(visit: Visit, key: int) -> HttpResponse:
     campaign = campaign_of(visit, key)
     asked = _asked(visit)
-    runs = list(Run.objects.filter(campaign=campaign, kind=RunKind.CAMPAIGN).values_list("pk", flat=True))
-    found = list(_rows(visit, runs, asked)[: PAGE + 1])
+    kept = Run.objects.filter(campaign=campaign, kind=RunKind.CAMPAIGN)
+    runs = dict(kept.values_list("pk", "retired_at"))
+    found = list(_rows(visit, list(runs), asked)[: PAGE + 1])
     return visit.show(
         "campaigns/deliveries.html",
         campaign=campaign,
         rows=_with_people(visit, found[:PAGE]),
         next_cursor=write_cursor(found[PAGE - 1].id) if len(found) > PAGE else None,
+        retired_at=max(filter(None, runs.values()), default=None),
         **_filters(asked),
     )
 

@@ -14,6 +14,7 @@ from outreach.campaigns.models import Campaign, Run, Service
 from outreach.core import clock
 from outreach.core.models import Account, Alert, Organisation
 from outreach.core.vocabulary import CampaignState
+from outreach.delivery.models import Delivery
 from tests.web.console.conftest import Person
 
 
@@ -125,3 +126,54 @@ def test_rejected_rows_ask_as_often_for_three_as_for_one(alice: Person) -> None:
 
     assert page.count("<td>Ana</td>") == 2
     assert len(for_three) == len(for_one)
+
+
+def a_delivery(run: Run, person: Subscriber) -> None:
+    address = person.addresses.get()
+    Delivery.objects.create(
+        id=person.pk, run=run, target=f"s:{person.pk}", channel="email", subscriber=person, address=address,
+        created_at=clock.now(), state="accepted",
+    )  # fmt: skip
+
+
+def test_messages_behind_a_number_ask_as_often_for_three_as_for_one(alice: Person) -> None:
+    run = a_run(alice.organisation, 1)
+    path = f"/campaigns/{run.campaign_id}/deliveries"
+    a_delivery(run, a_person(alice.organisation, 11))
+    alice.see(path)
+    with CaptureQueriesContext(connection) as for_one:
+        alice.see(path)
+    a_delivery(run, a_person(alice.organisation, 12))
+    a_delivery(run, a_person(alice.organisation, 13))
+
+    with CaptureQueriesContext(connection) as for_three:
+        page = alice.see(path)
+
+    assert page.count("/deliveries/") >= 3
+    assert len(for_three) == len(for_one)
+
+
+def test_audience_asks_as_often_for_three_as_for_one(alice: Person) -> None:
+    campaign = a_campaign(alice.organisation, 1)
+    topic = campaign.topics.get()
+    an_account(alice.organisation, 1)
+    people = [a_person(alice.organisation, number) for number in (11, 12, 13)]
+    Subscription.objects.create(subscriber=people[0], topic=topic, channel="email")
+    alice.see(f"/campaigns/{campaign.pk}/audience")
+    with CaptureQueriesContext(connection) as for_one:
+        alice.see(f"/campaigns/{campaign.pk}/audience")
+    for person in people[1:]:
+        Subscription.objects.create(subscriber=person, topic=topic, channel="email")
+
+    with CaptureQueriesContext(connection) as for_three:
+        page = alice.see(f"/campaigns/{campaign.pk}/audience")
+
+    assert [f"Person {number}" in page for number in (11, 12, 13)] == [True, True, True]
+    assert len(for_three) == len(for_one)
+
+
+def test_messages_that_are_no_longer_kept_say_so(alice: Person) -> None:
+    run = a_run(alice.organisation, 1)
+    Run.objects.filter(pk=run.pk).update(retired_at=clock.now())
+
+    assert "These messages are no longer kept" in alice.see(f"/campaigns/{run.campaign_id}/deliveries")
