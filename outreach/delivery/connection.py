@@ -11,6 +11,7 @@ import psycopg
 from django.db import connection
 from psycopg.rows import TupleRow
 
+from outreach.core import failpoints
 from outreach.core.queue import database_conninfo
 from outreach.delivery import queries
 
@@ -47,8 +48,17 @@ def transaction(link: Link) -> Iterator[psycopg.Transaction]:
     """
     with link.transaction() as begun:
         yield begun
+        if failpoints.is_commit_unheard():
+            _commit_unheard(link)
     if link.closed:
         raise psycopg.OperationalError("the connection was lost before the commit")
+
+
+def _commit_unheard(link: Link) -> None:
+    """For tests: send the COMMIT and hang up before its answer, as a network does that breaks just then."""
+    link.pgconn.send_query(b"COMMIT")
+    link.pgconn.flush()
+    link.close()
 
 
 def fetch(link: Link, query: str, **params: Any) -> list[TupleRow]:
