@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -66,6 +66,11 @@ def fetch(link: Link, query: str, **params: Any) -> list[TupleRow]:
     return link.execute(query, params).fetchall()
 
 
+def fetch_many(link: Link, query: str, **params: Any) -> list[TupleRow]:
+    """Like `fetch`, for statements that return hundreds of rows: in binary form, which is cheaper to read."""
+    return link.execute(query, params, binary=True).fetchall()
+
+
 def fetch_one(link: Link, query: str, **params: Any) -> TupleRow | None:
     """Run one named statement and return its first row."""
     return link.execute(query, params).fetchone()
@@ -74,6 +79,11 @@ def fetch_one(link: Link, query: str, **params: Any) -> TupleRow | None:
 def change(link: Link, query: str, **params: Any) -> int:
     """Run one named statement and return how many rows it wrote."""
     return link.execute(query, params).rowcount
+
+
+def bigints(ids: Iterable[int]) -> str:
+    """An array parameter as PostgreSQL writes it: a tenth of the price of psycopg's own dumping, and of one type."""
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 def identity(link: Link) -> Identity:

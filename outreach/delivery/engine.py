@@ -24,11 +24,11 @@ from outreach.delivery import pacing, queries
 from outreach.delivery.connection import Link, change, connect, fetch, identity
 from outreach.delivery.evidence import append_late
 from outreach.delivery.hand import Lease, Row
-from outreach.delivery.handover import HandOver, Renderer, hand_over, recipient_of
+from outreach.delivery.handover import HandOver, Renderer, hand_over, reads_attributes, recipient_of
 from outreach.delivery.lease import SERVES, take_batch
 from outreach.delivery.runs import advance_run, pause_for_refusals
 from outreach.delivery.settle import FenceLost, Settlement, Want, is_settled, settle
-from outreach.delivery.verdicts import Case, Refusals, judge
+from outreach.delivery.verdicts import GIVE_UP_AFTER, Case, Refusals, is_plain, judge
 from outreach.delivery.window import Scope, Window
 
 logger = logging.getLogger(__name__)
@@ -151,9 +151,13 @@ class Engine:
             outcome = result.outcomes.get(row.id)
             if outcome is None:
                 continue
-            verdict = judge(outcome, case_of(row, policy=lease.policy, now=now))
+            if is_plain(outcome, row.state):
+                done.accept(row, outcome)
+                continue
+            verdict = judge(outcome, case_of(row, policy=lease.policy, now=now, not_after=window.not_after))
             work.refusals.add(verdict)
             done.add_outcome(row, verdict, outcome)
+        work.refusals.add_accepted(len(done.accepted))
         return done
 
     def _what_next(self, lease: Lease, work: Work, result: HandOver, *, size: int) -> Want:
@@ -228,7 +232,9 @@ class Engine:
         if run not in self._works:
             kind, frozen, path = fetch(self._link, queries.READ_SCOPE, run=run)[0]
             ancestors = [int(part) for part in path.rstrip("/").split("/")]
-            scope = Scope(run=run, kind=kind, frozen=frozen, ancestors=ancestors)
+            scope = Scope(
+                run=run, kind=kind, frozen=frozen, ancestors=ancestors, reads_attributes=reads_attributes(frozen)
+            )
             self._works[run] = Work(
                 scope=scope,
                 renderer=self._door.compile_run(frozen, run),
@@ -269,15 +275,17 @@ class Engine:
         self._sessions.pop(account, None)
 
 
-def case_of(row: Row, *, policy: str, now: datetime) -> Case:
-    """What the verdict's rules need of a row."""
+def case_of(row: Row, *, policy: str, now: datetime, not_after: datetime | None) -> Case:
+    """What the verdict's rules need of a row; `not_after` is the run's."""
+    end = (row.created_at or now) + GIVE_UP_AFTER
+    ends_with_run = not_after is not None and not_after < end
     return Case(
         uncertain=row.uncertain,
         attempts=row.attempts,
         policy=policy,
         now=now,
-        give_up_at=row.give_up_at or now,
-        ends_with_run=row.ends_with_run,
+        give_up_at=not_after if ends_with_run and not_after else end,
+        ends_with_run=ends_with_run,
         jitter=random.random(),  # noqa: S311 -- spreads retries, keeps no secret
     )
 

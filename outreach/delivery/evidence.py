@@ -61,9 +61,13 @@ def append_evidence(
 def append_late(link: Link, lease: Lease, done: Settlement) -> None:
     """Append the outcomes of a worker whose batch was taken over meanwhile."""
     evidence = [
+        Evidence(delivery=id_, kind=OutcomeKind.ACCEPTED.value, provider_id=provider_id)
+        for id_, provider_id in zip(done.accepted, done.provider_ids, strict=True)
+    ]
+    evidence += [
         Evidence(
             delivery=line.row.id,
-            kind=line.evidence or OutcomeKind.ACCEPTED.value,
+            kind=line.evidence,
             reason=str(line.verdict.reason),
             detail=line.detail,
             provider_id=line.provider_id,

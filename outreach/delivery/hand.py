@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from outreach.delivery import pacing
 
@@ -29,9 +28,8 @@ class Lease:
     inherited: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """A delivery as a worker holds it."""
+class Row(NamedTuple):
+    """A delivery as a worker holds it: a row of the window statement as it came, since there are thousands a second."""
 
     id: int
     channel: str
@@ -43,12 +41,16 @@ class Row:
     attempts: int = 0
     #: In [0, 1).
     draw: float = 0.0
+    created_at: datetime | None = None
+    #: Why it may not leave; '' where it may.
+    hindrance: str = ""
     #: Address; '' for a public post.
     to: str = ""
-    #: id, name, kind, language, attributes; None for a post, and for an address that is no subscriber's.
-    subscriber: Mapping[str, Any] | None = None
-    is_measured: bool = False
-    #: When its tries end; None where no try can follow.
-    give_up_at: datetime | None = None
-    #: Whether it is the run's end that ends them.
-    ends_with_run: bool = False
+    #: Of the subscriber; `kind` is None for a post, and for an address that is no subscriber's.
+    subscriber: int | None = None
+    name: str | None = None
+    kind: str | None = None
+    subscriber_language: str | None = None
+    #: None also where no content of the run reads them.
+    attributes: dict[str, Any] | None = None
+    is_measured: bool | None = None

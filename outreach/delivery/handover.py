@@ -5,10 +5,11 @@ The adapter pulls messages one by one; each is rendered when it is pulled. What 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from channels.base import ChannelError, Message, Outcome, OutcomeKind, Session
 from outreach.core import failpoints
@@ -47,7 +48,8 @@ class Feed:
     make: Callable[[Row], Message]
     is_time_up: Callable[[], bool]
     result: HandOver = field(default_factory=HandOver)
-    pulled: list[int] = field(default_factory=list)
+    #: Message id -> the row, of messages that were pulled and have no outcome yet.
+    unanswered: dict[str, Row] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Message]:
         for row in self.rows:
@@ -59,7 +61,7 @@ class Feed:
                 self.result.outcomes[row.id] = _not_rendered(row, err)
                 continue
             failpoints.hit("handover.before")
-            self.pulled.append(row.id)
+            self.unanswered[message.id] = row
             yield message
 
 
@@ -73,25 +75,22 @@ def hand_over(
     try:
         for outcome in session.send(feed):
             failpoints.hit("handover.after")
-            result.outcomes[delivery_id(outcome.id)] = outcome
-            if _concerns_the_account(outcome):
+            row = feed.unanswered.pop(outcome.id, None)
+            if row is None:
+                logger.warning("An adapter spoke of a message that it does not have", extra={"action": "hand_over"})
+                continue
+            result.outcomes[row.id] = outcome
+            if outcome.kind is not OutcomeKind.ACCEPTED and _concerns_the_account(outcome):
                 result.trouble = outcome
     except ChannelError as err:
         result.trouble = err.outcome("")
     except Exception:  # the adapter's boundary: foreign code may fail in any way, and its rows must not be lost
         logger.exception("An adapter broke in mid-hand-over", extra={"action": "hand_over"})
         result.broken = True
-    for id_ in feed.pulled:
-        result.outcomes.setdefault(
-            id_, Outcome(id=str(id_), kind=OutcomeKind.UNKNOWN, detail="The adapter gave no answer.")
-        )
+    for id_, row in feed.unanswered.items():
+        result.outcomes[row.id] = Outcome(id=id_, kind=OutcomeKind.UNKNOWN, detail="The adapter gave no answer.")
     failpoints.hit("handover.end")
     return result
-
-
-def delivery_id(message_id: str) -> int:
-    """`RUN-ID` -> ID."""
-    return int(message_id.rpartition("-")[2])
 
 
 def variant_for(draw: float, variants: list[str]) -> str:
@@ -107,9 +106,26 @@ def recipient_of(row: Row, *, variants: Mapping[tuple[str, str], list[str]], is_
         language=row.language,
         variant=variant_for(row.draw, variants.get((row.channel, row.language), [])),
         to=row.to,
-        subscriber=row.subscriber,
-        individual=is_individual and row.is_measured,
+        subscriber=_subscriber(row),
+        individual=is_individual and bool(row.is_measured),
     )
+
+
+def reads_attributes(frozen: Mapping[str, Any]) -> bool:
+    """Whether any content of the run could read people's attributes."""
+    return "attributes" in json.dumps(frozen["contents"])
+
+
+def _subscriber(row: Row) -> dict[str, Any] | None:
+    if row.kind is None:
+        return None
+    return {
+        "id": row.subscriber,
+        "name": row.name,
+        "kind": row.kind,
+        "language": row.subscriber_language,
+        "attributes": row.attributes or {},
+    }
 
 
 def _not_rendered(row: Row, err: RenderingFailed) -> Outcome:

@@ -187,11 +187,25 @@ WHERE r.id = %(run)s
 
 # --- window, settle ---
 
-#: Settles a window under the fence: outcomes, the moves to retry batches, the evidence, and the end of its story. Rows
-#: whose state changed meanwhile (evidence came) are left alone: only the ids really written come back.
+#: Settles a window under the fence: plain first acceptances as one array, other outcomes line by line with the moves to
+#: retry batches and the evidence, and the end of its story. Rows whose state changed meanwhile (evidence came) are left
+#: alone: what was really written comes back, counted.
 SETTLE: Final = """
 WITH guard AS MATERIALIZED (
     SELECT clock_timestamp() AS at FROM outreach_batch WHERE id = %(batch)s AND fence = %(fence)s FOR UPDATE
+),
+accepted AS (
+    UPDATE outreach_delivery d
+    SET state = 'accepted', attempts = d.attempts + 1, settled_at = guard.at,
+        provider_id = coalesce(v.provider_id, d.provider_id)
+    FROM guard, (
+        SELECT %(run)s::bigint AS run_id, plain.*
+        FROM unnest(%(accepted)s::bigint[], string_to_array(%(provider_ids)s::text, E'\n', ''))
+            AS plain (id, provider_id)
+        OFFSET 0
+    ) AS v
+    WHERE d.run_id = v.run_id AND d.id = v.id AND d.state = 'planned' AND d.reason = ''
+    RETURNING d.channel, d.language
 ),
 settled AS (
     UPDATE outreach_delivery d
@@ -201,25 +215,33 @@ settled AS (
     FROM guard, (
         SELECT %(run)s::bigint AS run_id, line.*
         FROM unnest(%(ids)s::bigint[], %(old_states)s::text[], %(old_reasons)s::text[], %(states)s::text[],
-            %(reasons)s::text[], %(uncertain)s::boolean[], %(tries)s::smallint[], %(provider_ids)s::text[],
+            %(reasons)s::text[], %(uncertain)s::boolean[], %(tries)s::smallint[], %(line_provider_ids)s::text[],
             %(batches)s::bigint[])
             AS line (id, old_state, old_reason, state, reason, uncertain, tries, provider_id, batch_id)
         OFFSET 0
     ) AS v
     WHERE d.run_id = v.run_id AND d.id = v.id AND d.state = v.old_state AND d.reason = v.old_reason
-    RETURNING d.id
+    RETURNING d.channel, d.language, v.old_state, v.old_reason, d.state, d.reason
 ),
 evidence AS (
     INSERT INTO outreach_attempt (run_id, delivery, batch, fence, kind, reason, detail, provider_id, at)
     SELECT %(run)s, e.delivery, %(batch)s, %(fence)s, e.kind, e.reason, e.detail, e.provider_id, guard.at
-    FROM guard, unnest(%(e_ids)s::bigint[], %(e_kinds)s::text[], %(e_reasons)s::text[], %(e_details)s::text[],
-        %(e_provider_ids)s::text[]) AS e (delivery, kind, reason, detail, provider_id)
+    FROM guard, unnest(%(ids)s::bigint[], %(kinds)s::text[], %(reasons)s::text[], %(details)s::text[],
+        %(line_provider_ids)s::text[]) AS e (delivery, kind, reason, detail, provider_id)
 ),
 story AS (
     UPDATE outreach_hand h SET settled_at = guard.at FROM guard
     WHERE h.batch_id = %(batch)s AND h.fence = %(fence)s AND h.settled_at IS NULL
 )
-SELECT (SELECT at FROM guard), ARRAY(SELECT id FROM settled)
+SELECT guard.at, w.channel, w.language, w.old_state, w.old_reason, w.state, w.reason, w.count
+FROM guard LEFT JOIN (
+    SELECT channel, language, 'planned' AS old_state, '' AS old_reason, 'accepted' AS state, '' AS reason,
+        count(*) AS count
+    FROM accepted GROUP BY channel, language
+    UNION ALL
+    SELECT channel, language, old_state, old_reason, state, reason, count(*)
+    FROM settled GROUP BY channel, language, old_state, old_reason, state, reason
+) AS w ON true
 """
 
 #: Finds or makes the retry batch of each minute, and locks it before anything moves there.
@@ -233,14 +255,18 @@ ON CONFLICT (run_id, account_id, due_at) WHERE is_retry AND NOT state = 'done'
 RETURNING due_at, id
 """
 
+#: The first row is the run's, the others are rows of the batch as `hand.Row` has them, in no order: to sort a whole
+#: batch for each window is a sixth of the statement's price.
 _WINDOW: Final = """
 WITH run AS MATERIALIZED (
     SELECT state, not_after FROM outreach_run WHERE id = %(run)s FOR SHARE
 ),
 open AS MATERIALIZED (
-    SELECT d.* FROM outreach_delivery d
+    SELECT d.run_id, d.id, d.target, d.channel, d.language, d.subscriber_id, d.address_id, d.draw, d.state, d.reason,
+        d.uncertain, d.attempts, d.created_at
+    FROM outreach_delivery d
     WHERE d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred') AND (SELECT state FROM run) = 'running'{but}
-    ORDER BY d.uncertain DESC, d.id LIMIT %(limit)s
+    LIMIT %(limit)s
 ),
 judged AS MATERIALIZED (
     {judged}
@@ -249,17 +275,21 @@ skipped AS (
     UPDATE outreach_delivery d SET state = 'skipped', reason = j.hindrance, settled_at = clock_timestamp()
     FROM judged j WHERE j.hindrance <> '' AND d.run_id = j.run_id AND d.id = j.id
 )
-SELECT run.state, clock_timestamp(), run.not_after,
-    j.id, j.target, j.channel, j.language, j.draw, j.state, j.reason, j.uncertain, j.attempts, j.created_at,
-    j.hindrance, j.value, j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes, j.is_measured
-FROM run LEFT JOIN judged j ON true
-ORDER BY j.uncertain DESC, j.id
+SELECT run.state, clock_timestamp(), run.not_after, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL
+FROM run
+UNION ALL
+SELECT NULL, NULL, NULL, j.id, j.channel, j.language, j.state, j.reason, j.uncertain, j.attempts, j.draw, j.created_at,
+    j.hindrance, coalesce(j.value, ''), j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes,
+    j.is_measured
+FROM judged j
 """
 
 #: What may have changed since fan-out: lateness, erasure, the address, suppression, consent. A post only grows late.
 _JUDGED_PEOPLE: Final = """
     SELECT o.*, CASE o.channel WHEN 'email' THEN a.value ELSE a.normalised END AS value,
-        s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
+        s.name, s.kind, s.language AS subscriber_language, s.is_measured,
+        CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN o.target LIKE 'a:%%' THEN ''
@@ -285,7 +315,8 @@ _JUDGED_PEOPLE: Final = """
 
 #: Recipients of a test send: named by value, so topic consent does not apply, but suppression does.
 _JUDGED_NAMED: Final = """
-    SELECT o.*, n.value, s.name, s.kind, s.language AS subscriber_language, s.attributes, s.is_measured,
+    SELECT o.*, n.value, s.name, s.kind, s.language AS subscriber_language, s.is_measured,
+        CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN o.target LIKE 'a:%%' THEN ''

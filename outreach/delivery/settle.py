@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from channels.base import Outcome, OutcomeKind
+from channels.base import Outcome
 from outreach.core import failpoints
 from outreach.core.vocabulary import BatchState, DeliveryState
 from outreach.delivery import counters, queries, retry
-from outreach.delivery.connection import Link, change, fetch, fetch_one, transaction
+from outreach.delivery.connection import Link, bigints, change, fetch, fetch_one, transaction
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.verdicts import Verdict
 from outreach.delivery.window import Scope, Window, choose_window
@@ -31,31 +31,41 @@ class Line:
 
     row: Row
     verdict: Verdict
-    #: Kind of the Attempt that is kept as evidence; '' for a plain first acceptance.
-    evidence: str = ""
+    #: Kind of the Attempt that is kept as evidence.
+    evidence: str
     detail: str = ""
     provider_id: str = ""
 
 
 @dataclass
 class Settlement:
-    """What became of a window."""
+    """What became of a window: plain first acceptances by id alone, since nearly all are, and a line for any other."""
 
+    accepted: list[int] = field(default_factory=list)
+    #: Beside `accepted`.
+    provider_ids: list[str] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-    def add(self, row: Row, verdict: Verdict, *, evidence: str = "", detail: str = "", provider_id: str = "") -> None:
-        self.lines.append(Line(row=row, verdict=verdict, evidence=evidence, detail=detail, provider_id=provider_id))
+    def accept(self, row: Row, outcome: Outcome) -> None:
+        """Add a plain first acceptance (`verdicts.is_plain`): it leaves no Attempt."""
+        self.accepted.append(row.id)
+        self.provider_ids.append(outcome.provider_id)
+
+    def add(self, row: Row, verdict: Verdict, *, evidence: str, detail: str = "", provider_id: str = "") -> None:
+        """Add any other fate; `evidence` is the kind of the Attempt that it leaves."""
+        line = Line(row=row, verdict=verdict, evidence=evidence, detail=_clean(detail), provider_id=_clean(provider_id))
+        self.lines.append(line)
 
     def add_outcome(self, row: Row, verdict: Verdict, outcome: Outcome) -> None:
-        """Add what an adapter said; a plain first acceptance leaves no Attempt."""
-        is_plain = outcome.kind is OutcomeKind.ACCEPTED and not row.attempts and not row.uncertain
-        self.add(
-            row,
-            verdict,
-            evidence="" if is_plain else outcome.kind.value,
-            detail=outcome.detail[:500],
-            provider_id=outcome.provider_id,
-        )
+        """Add what an adapter said."""
+        self.add(row, verdict, evidence=outcome.kind.value, detail=outcome.detail, provider_id=outcome.provider_id)
+
+    def joined_provider_ids(self) -> str:
+        """The provider's ids of `accepted`, one a line; '' where it gave none."""
+        joined = "\n".join(self.provider_ids)
+        if joined.isascii() and joined.count("\n") == len(self.provider_ids) - 1 and "\0" not in joined:
+            return joined if joined.strip("\n") else ""
+        return "\n".join(_clean(provider_id).replace("\n", " ") for provider_id in self.provider_ids)
 
     def retry_minutes(self) -> list[datetime]:
         """The minutes in which rows of this window are tried again."""
@@ -110,7 +120,7 @@ def _take_in_hand(link: Link, lease: Lease, window: Window, *, wait: float) -> N
             queries.HOLD,
             batch=lease.batch,
             fence=lease.fence,
-            ids=window.ids,
+            ids=bigints(window.ids),
             lease=lease.seconds,
             worker=worker(),
         )
@@ -143,46 +153,44 @@ def write_settlement(
     Raises:
         FenceLost: nothing was written.
     """
-    lines, evidence = done.lines, [line for line in done.lines if line.evidence]
-    row = fetch_one(
+    lines = done.lines
+    written = fetch(
         link,
         queries.SETTLE,
         run=lease.run,
         batch=lease.batch,
         fence=lease.fence,
-        ids=[line.row.id for line in lines],
+        accepted=bigints(done.accepted),
+        provider_ids=done.joined_provider_ids(),
+        ids=bigints(line.row.id for line in lines),
         old_states=[line.row.state for line in lines],
         old_reasons=[line.row.reason for line in lines],
         states=[str(line.verdict.state) for line in lines],
         reasons=[str(line.verdict.reason) for line in lines],
         uncertain=[line.verdict.uncertain for line in lines],
         tries=[int(line.verdict.tried) for line in lines],
-        provider_ids=[line.provider_id for line in lines],
+        line_provider_ids=[line.provider_id for line in lines],
         batches=[_retry_batch(line, retries) for line in lines],
-        e_ids=[line.row.id for line in evidence],
-        e_kinds=[line.evidence for line in evidence],
-        e_reasons=[str(line.verdict.reason)[:20] for line in evidence],
-        e_details=[line.detail for line in evidence],
-        e_provider_ids=[line.provider_id for line in evidence],
+        kinds=[line.evidence for line in lines],
+        details=[line.detail for line in lines],
     )
-    if row is None or row[0] is None:
+    if not written:
         raise FenceLost
-    _count(lines, written=set(row[1]), at=row[0], deltas=deltas)
+    for at, channel, language, old_state, old_reason, state, reason, count in written:
+        if channel is not None:
+            old, new = (old_state, old_reason), (state, reason)
+            counters.moved(deltas, channel=channel, language=language, old=old, new=new, count=count)
+            if state == DeliveryState.ACCEPTED:
+                counters.accepted(deltas, channel=channel, language=language, at=at, count=count)
 
 
 def _retry_batch(line: Line, retries: Mapping[datetime, int]) -> int | None:
     return retries[retry.due_minute(line.verdict.retry_at)] if line.verdict.retry_at else None
 
 
-def _count(lines: list[Line], *, written: set[int], at: datetime, deltas: counters.Deltas) -> None:
-    for line in lines:
-        row, verdict = line.row, line.verdict
-        if row.id not in written:
-            continue
-        new = (str(verdict.state), str(verdict.reason))
-        counters.moved(deltas, channel=row.channel, language=row.language, old=(row.state, row.reason), new=new)
-        if verdict.state == DeliveryState.ACCEPTED:
-            counters.accepted(deltas, channel=row.channel, language=row.language, at=at)
+def _clean(words: str) -> str:
+    """A provider's words as PostgreSQL can keep them: no NUL, no half characters, at most 500 letters."""
+    return words.replace("\0", " ").encode("utf-8", "replace").decode()[:500]
 
 
 def is_settled(link: Link, lease: Lease, *, in_hand_before: list[int]) -> bool:

@@ -57,6 +57,11 @@ class Verdict:
     tried: bool = True
 
 
+def is_plain(outcome: Outcome, state: str) -> bool:
+    """Whether it is a first try that was accepted: `accepted` without more ado, as nearly every row."""
+    return outcome.kind is OutcomeKind.ACCEPTED and state == DeliveryState.PLANNED
+
+
 def judge(outcome: Outcome, case: Case) -> Verdict:
     """The state that an adapter's outcome means."""
     return _JUDGES[outcome.kind](outcome, case)
@@ -106,6 +111,9 @@ class Refusals:
 
     def add(self, verdict: Verdict) -> None:
         self._recent.append(verdict.state == DeliveryState.REJECTED and verdict.reason in AGAINST_US)
+
+    def add_accepted(self, count: int) -> None:
+        self._recent.extend([False] * min(count, self.WATCHED))
 
     def too_many(self) -> bool:
         """More than a fifth of the last 200 were refused for what we are, not for whom we wrote to."""

@@ -136,9 +136,8 @@ class Simulation:
         for line in done:
             self._write(line)
         found = self._choose(batch, limit)
-        wanted = [row for row in found if row.consents]
-        if wanted and wanted[0].uncertain:
-            wanted = wanted[:1]
+        allowed = [row for row in found if row.consents]
+        wanted = [row for row in allowed if not row.uncertain] or allowed[:1]
         share = self._reserve(len(wanted), least=max(1, limit // 4))
         window = [wanted[position] for position in share.positions]
         batch.in_hand = tuple(row.id for row in window)
@@ -245,10 +244,7 @@ class Simulation:
         if self.state != "running" or not limit:
             return []
         while True:
-            found = sorted(
-                (row for row in self.rows.values() if row.batch == batch.id and row.state in OPEN),
-                key=lambda row: (not row.uncertain, row.id),
-            )[:limit]
+            found = [row for row in self.rows.values() if row.batch == batch.id and row.state in OPEN][:limit]
             for row in found:
                 if not row.consents:
                     self._apply(

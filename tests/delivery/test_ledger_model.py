@@ -25,7 +25,6 @@ from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import connect
 from outreach.delivery.evidence import append_evidence
 from outreach.delivery.fanout import Size, fan_out
-from outreach.delivery.handover import delivery_id
 from outreach.delivery.models import Batch, Delivery
 from outreach.delivery.runs import cancel_run, hold_run, pause_run, resume_run
 from outreach.delivery.sweep import sweep
@@ -57,7 +56,7 @@ class Model:
 
     def answer(self, message: Message) -> BaseException | None:
         """The peer's answer; it looks first whether a commit put the message in hand."""
-        id_ = delivery_id(message.id)
+        id_ = int(message.id.rpartition("-")[2])
         hand = self.link.execute("SELECT 1 FROM outreach_batch WHERE %s = ANY (in_hand)", [id_]).fetchone()
         assert hand, f"{id_} was handed over and is in no hand"
         person = Delivery.objects.get(run=self.run, id=id_).subscriber_id
