@@ -14,7 +14,7 @@ from django.db import connection
 
 from outreach.core.vocabulary import PERSONAL_CHANNELS, ChannelMode
 
-#: More than any key: selects the whole audience in one chunk.
+#: More than any key: the end of the whole audience.
 EVERYBODY: Final = 2**62
 
 
@@ -22,16 +22,23 @@ EVERYBODY: Final = 2**62
 class Selection:
     """SQL that yields the rows of one chunk: `WITH` clauses ending in `chosen`, and their parameters.
 
-    `people` holds the chunk's keys. `chosen` has subscriber_id, channel, address_id, account_id, language, state,
-    reason, draw.
+    `chosen` has subscriber_id, channel, address_id, account_id, language, state, reason, draw. A chunk is a range of
+    keys whose end is asked for first: the planner then knows how much of each table lies in it, and reads each in the
+    order of the key.
     """
 
+    #: The last of the next `chunk` keys behind `after`, and how many there are.
+    bound: str
     sql: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, after: int, chunk: int) -> dict[str, Any]:
-        """Parameters of the chunk of `chunk` people behind the key `after`."""
+    def behind(self, after: int, chunk: int) -> dict[str, Any]:
+        """Parameters of `bound`."""
         return {**self.params, "after": after, "chunk": chunk}
+
+    def between(self, after: int, last: int) -> dict[str, Any]:
+        """Parameters of `sql`: the people behind the key `after`, up to `last`."""
+        return {**self.params, "after": after, "last": last}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +92,9 @@ def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: 
     }
     params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
     keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
-    return Selection(sql=_PEOPLE.format(keys=keys) + _CANDIDATES + mode, params=params)
+    # A person wants one topic by one channel at most once.
+    candidates = _CANDIDATES.replace("{distinct}", "DISTINCT" if len(topics) > 1 else "")
+    return Selection(bound=_BOUND.format(keys=keys), sql=candidates + mode, params=params)
 
 
 def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> AudienceCount:
@@ -94,7 +103,7 @@ def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: byt
     if selection is None:
         return AudienceCount()
     with connection.cursor() as cursor:
-        cursor.execute(selection.sql + _COUNT, selection.at(0, EVERYBODY))
+        cursor.execute(selection.sql + _COUNT, selection.between(0, EVERYBODY))
         rows = cursor.fetchall()
     return _summed(rows)
 
@@ -123,32 +132,37 @@ _KEYS = """(
         ORDER BY subscriber_id LIMIT %(chunk)s
     )"""
 
-_PEOPLE = """
-WITH people AS MATERIALIZED (
-    SELECT subscriber_id AS id FROM ({keys}) AS keys ORDER BY subscriber_id LIMIT %(chunk)s
-),"""
+_BOUND = """
+SELECT max(subscriber_id), count(*)
+FROM (SELECT subscriber_id FROM ({keys}) AS keys ORDER BY subscriber_id LIMIT %(chunk)s) AS people
+"""
 
 #: One row for each person and channel with the reason why not, if any. The order of the reasons is the order in which
 #: a person could mend them. The first six bytes of the digest draw the hold-out, the next six everything else.
-_CANDIDATES = """
+#: The wishes of the range are read from the index for each table anew: a CTE would hide from the planner how many
+#: they are, and it would look up twenty thousand people one by one.
+_WISHES = """outreach_subscription
+        WHERE topic_id = ANY (%(topics)s::bigint[]) AND state = 'subscribed'
+          AND subscriber_id > %(after)s AND subscriber_id <= %(last)s"""
+_CANDIDATES = f"""
+WITH consents AS MATERIALIZED (
+    SELECT {{distinct}} subscriber_id, channel FROM {_WISHES}
+),
 members AS MATERIALIZED (
     SELECT s.id, s.language, sha256(%(salt)s::bytea || int8send(s.id)) AS digest
-    FROM people JOIN outreach_subscriber s ON s.id = people.id
-    WHERE s.erased_at IS NULL
+    FROM outreach_subscriber s
+    WHERE s.id > %(after)s AND s.id <= %(last)s AND s.erased_at IS NULL
+      AND s.id IN (SELECT subscriber_id FROM {_WISHES})
       AND (cardinality(%(kinds)s::text[]) = 0 OR s.kind = ANY (%(kinds)s::text[]))
       AND (cardinality(%(excluded)s::bigint[]) = 0 OR NOT EXISTS (
           SELECT FROM outreach_subscription x
           WHERE x.subscriber_id = s.id AND x.topic_id = ANY (%(excluded)s::bigint[]) AND x.state = 'subscribed'))
 ),
-consents AS MATERIALIZED (
-    SELECT DISTINCT c.subscriber_id, c.channel
-    FROM members m JOIN outreach_subscription c ON c.subscriber_id = m.id
-    WHERE c.topic_id = ANY (%(topics)s::bigint[]) AND c.state = 'subscribed'
-),
 addresses AS MATERIALIZED (
     SELECT DISTINCT ON (a.subscriber_id, a.channel) a.subscriber_id, a.channel, a.id, a.state, a.digest
-    FROM members m JOIN outreach_address a ON a.subscriber_id = m.id
-    WHERE a.channel = ANY (%(channels)s::text[])
+    FROM outreach_address a
+    WHERE a.subscriber_id > %(after)s AND a.subscriber_id <= %(last)s AND a.channel = ANY (%(channels)s::text[])
+      AND a.subscriber_id IN (SELECT subscriber_id FROM {_WISHES})
     ORDER BY a.subscriber_id, a.channel, a.state <> 'active', a.id
 ),
 contents AS MATERIALIZED (
@@ -182,17 +196,21 @@ candidates AS MATERIALIZED (
     LEFT JOIN consents k ON k.subscriber_id = m.id AND k.channel = wanted.channel
     LEFT JOIN contents own ON own.channel = wanted.channel AND own.language = m.language
     LEFT JOIN contents other ON other.channel = wanted.channel AND other.language = %(fallback)s
-),"""
+),"""  # noqa: S608 -- put together from the constants of this file
+
+
+def _fraction(first: int) -> str:
+    """SQL: six bytes of the digest as a number in [0, 1). Byte by byte, since `bit(48)` is read from text."""
+    parts = [f"(get_byte(digest, {first + place})::bigint << {40 - 8 * place})" for place in range(6)]
+    return f"(({' + '.join(parts)}) / 281474976710656.0::float8)"
+
 
 _FATE = """
     subscriber_id, channel, address_id, account_id, language,
     CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out' ELSE 'planned' END AS state,
     CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out' ELSE '' END AS reason,
-    ('x' || encode(substring(digest FROM 7 FOR 6), 'hex'))::bit(48)::bigint / 281474976710656.0::float8 AS draw
-""".format(
-    held_out="(%(holdout)s > 0 AND ('x' || encode(substring(digest FOR 6), 'hex'))::bit(48)::bigint"
-    " / 281474976710656.0::float8 < %(holdout)s)"
-)
+    {draw} AS draw
+""".format(draw=_fraction(6), held_out=f"(%(holdout)s > 0 AND {_fraction(0)} < %(holdout)s)")
 
 #: A row for each channel that the person has an address or a subscription for; else one that says `unreachable`.
 _ALL = f"""

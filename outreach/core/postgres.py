@@ -34,10 +34,10 @@ listen_addresses = ''
 unix_socket_directories = '{sockets}'
 unix_socket_permissions = 0700
 max_connections = 100
-shared_buffers = 128MB
+shared_buffers = {shared}MB
 work_mem = 8MB
 maintenance_work_mem = 128MB
-effective_cache_size = 512MB
+effective_cache_size = {cache}MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 random_page_cost = 1.1
@@ -159,8 +159,12 @@ class Cluster:
 
     def _configure(self) -> None:
         durable = "on" if self.durable else "off"
+        memory = psutil.virtual_memory().total // 2**20
+        configuration = CONFIGURATION.format(
+            sockets=self.sockets, durable=durable, shared=min(512, max(128, memory // 16)), cache=memory // 2
+        )
         files = {
-            "postgresql.conf": CONFIGURATION.format(sockets=self.sockets, durable=durable),
+            "postgresql.conf": configuration,
             "pg_hba.conf": ACCESS,
             "pg_ident.conf": "".join(f"outreach {name} {NAME}\n" for name in sorted(self._users())),
         }

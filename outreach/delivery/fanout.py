@@ -22,8 +22,10 @@ from outreach.delivery.connection import Identity, Link, change, connect, fetch,
 from outreach.delivery.recipients import named_rows, public_rows
 from outreach.delivery.runs import advance_run
 
-#: People a transaction: 20,000 are about 0.3 s, so the first message leaves long before the last row is written.
+#: People a transaction: 20,000 are about 0.3 s.
 CHUNK: Final = 20_000
+#: People of the first one: the first message leaves as soon as it is committed.
+FIRST_CHUNK: Final = 2_000
 #: Rows a batch.
 BATCH: Final = 1_000
 
@@ -64,6 +66,7 @@ def fan_out(run_id: int, *, size: Size | None = None) -> bool:
     False where the run does not run, another process is at it, or this worker has to stop: the sweep comes back to it.
     """
     with connect() as link:
+        link.prepare_threshold = None  # a chunk's plan depends on how much of each table lies in its range
         here = identity(link)
         plan = _read(link, run_id)
         lane = plan.lane if plan else Lane.CAMPAIGNS.value
@@ -89,9 +92,10 @@ def write_chunk(link: Link, run_id: int, *, here: Identity, size: Size) -> bool 
         deltas: counters.Deltas = Tally()
         if plan.position == 0:
             _write_others(link, plan, deltas)
-        last, people = _write_people(link, plan, deltas, size=size)
+        chunk = size.chunk if plan.position else min(size.chunk, FIRST_CHUNK)
+        last, people = _write_people(link, plan, deltas, chunk=chunk, batch=size.batch)
         failpoints.hit("fanout.before_commit", drop=link.close)
-        is_last = people < size.chunk
+        is_last = people < chunk
         is_advanced = _advance(link, plan, deltas, here=here, last=last, is_last=is_last)
         if not is_advanced:  # it was paused or cancelled while the chunk was written: the chunk never was
             raise psycopg.Rollback(begun)
@@ -128,19 +132,21 @@ def _read(link: Link, run_id: int) -> Plan | None:
     )
 
 
-def _write_people(link: Link, plan: Plan, deltas: counters.Deltas, *, size: Size) -> tuple[int, int]:
+def _write_people(link: Link, plan: Plan, deltas: counters.Deltas, *, chunk: int, batch: int) -> tuple[int, int]:
     """Write the next chunk of the audience; the last key looked at and how many people there were."""
     if plan.kind == RunKind.TEST:
         return 0, 0
     selection = compile_selection(plan.frozen, ancestors=plan.ancestors, salt=plan.salt)
     if selection is None:
         return 0, 0
-    params = selection.at(plan.position, size.chunk)
-    rows = fetch(link, selection.sql + queries.INSERT_CHUNK, **params, run=plan.id, lane=plan.lane, size=size.batch)
-    for _, _, channel, language, state, reason, count in rows:
-        if channel is not None:
-            counters.born(deltas, channel=channel, language=language, state=state, reason=reason, count=count)
-    return rows[0][0], rows[0][1]
+    last, people = fetch(link, selection.bound, **selection.behind(plan.position, chunk))[0]
+    if not people:
+        return plan.position, 0
+    params = selection.between(plan.position, last)
+    rows = fetch(link, selection.sql + queries.INSERT_CHUNK, **params, run=plan.id, lane=plan.lane, size=batch)
+    for channel, language, state, reason, count in rows:
+        counters.born(deltas, channel=channel, language=language, state=state, reason=reason, count=count)
+    return last, people
 
 
 def _write_others(link: Link, plan: Plan, deltas: counters.Deltas) -> None:

@@ -26,39 +26,33 @@ WHERE r.id = %(run)s
 #: ON CONFLICT, which doubles the price: the position moves in the same transaction, so a row that is there
 #: already is a contradiction, and the unique constraint says so.
 INSERT_CHUNK: Final = """,
-drawn AS MATERIALIZED (SELECT * FROM chosen),
-sizes AS MATERIALIZED (
-    SELECT account_id, state, count(*) AS rows, greatest(1, round(count(*) / %(size)s::numeric))::bigint AS parts
-    FROM drawn WHERE state = 'planned' GROUP BY account_id, state
-),
-placed AS MATERIALIZED (
-    SELECT c.*, (row_number() OVER (PARTITION BY c.account_id, c.state ORDER BY c.subscriber_id, c.channel) - 1)
-        * sizes.parts / sizes.rows AS part
-    FROM drawn c LEFT JOIN sizes USING (account_id, state)
+numbered AS MATERIALIZED (
+    SELECT c.*, row_number() OVER (PARTITION BY c.is_planned, c.account_id ORDER BY c.subscriber_id) - 1 AS number
+    FROM (SELECT *, state = 'planned' AS is_planned FROM chosen) AS c
 ),
 parts AS MATERIALIZED (
-    SELECT account_id, part, nextval('outreach_batch_id_seq') AS id
-    FROM (SELECT DISTINCT account_id, part FROM placed WHERE state = 'planned' ORDER BY account_id, part) AS cut
+    SELECT account_id, rows, parts,
+        ARRAY(SELECT nextval('outreach_batch_id_seq') FROM generate_series(1, parts)) AS batches
+    FROM (
+        SELECT account_id, count(*) AS rows, greatest(1, round(count(*) / %(size)s::numeric))::bigint AS parts
+        FROM numbered WHERE is_planned GROUP BY account_id
+    ) AS counted
 ),
 batches AS (
     INSERT INTO outreach_batch
         (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
-    SELECT id, %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}', 0, false,
-        clock_timestamp()
+    SELECT unnest(batches), %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}',
+        0, false, clock_timestamp()
     FROM parts
 ),
 written AS (
     INSERT INTO outreach_delivery
         (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason)
     SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
-        parts.id, c.state, c.reason
-    FROM placed c LEFT JOIN parts ON c.state = 'planned' AND parts.account_id = c.account_id AND parts.part = c.part
+        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason
+    FROM numbered c LEFT JOIN parts ON c.is_planned AND parts.account_id = c.account_id
 )
-SELECT keys.last, keys.count, w.channel, w.language, w.state, w.reason, w.count
-FROM (SELECT coalesce(max(id), 0) AS last, count(*) AS count FROM people) AS keys
-LEFT JOIN (
-    SELECT channel, language, state, reason, count(*) AS count FROM placed GROUP BY channel, language, state, reason
-) AS w ON true
+SELECT channel, language, state, reason, count(*) FROM numbered GROUP BY channel, language, state, reason
 """
 
 #: Writes rows that are no member of an audience: posts, feed entries, test recipients. A batch an account.
