@@ -108,7 +108,7 @@ def audience(visit: Visit, key: int) -> HttpResponse:
     found: list[tuple[Any, ...]] = []
     if selection is not None:
         cursor = visit.request.GET.get("cursor")
-        parameters = selection.at(read_cursor(cursor) if cursor else 0, EVERYBODY) | asked | {"most": PAGE + 1}
+        parameters = selection.between(read_cursor(cursor) if cursor else 0, EVERYBODY) | asked | {"most": PAGE + 1}
         with connection.cursor() as database:
             database.execute(selection.sql + _WHO, parameters)
             found = database.fetchall()
