@@ -100,15 +100,9 @@ def variant_for(draw: float, variants: list[str]) -> str:
 
 def recipient_of(row: Row, *, variants: Mapping[tuple[str, str], list[str]], is_individual: bool) -> Recipient:
     """What rendering needs of a row."""
-    return Recipient(
-        delivery=row.id,
-        channel=row.channel,
-        language=row.language,
-        variant=variant_for(row.draw, variants.get((row.channel, row.language), [])),
-        to=row.to,
-        subscriber=_subscriber(row),
-        individual=is_individual and bool(row.is_measured),
-    )
+    variant = variant_for(row.draw, variants.get((row.channel, row.language), []))
+    individual = is_individual and bool(row.is_measured)
+    return Recipient(row.id, row.channel, row.language, variant, row.to, _subscriber(row), individual)
 
 
 def reads_attributes(frozen: Mapping[str, Any]) -> bool:

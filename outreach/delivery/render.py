@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 from jinja2 import Template, TemplateError
@@ -31,9 +31,8 @@ class RenderingFailed(OutreachError):
     message = _("The message could not be made for this person.")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipient:
-    """Whom one message is for."""
+class Recipient(NamedTuple):
+    """Whom one message is for. A tuple, since one is made for each message: a third of a frozen dataclass's price."""
 
     #: `Delivery.id`.
     delivery: int
