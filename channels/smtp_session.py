@@ -31,6 +31,8 @@ class SmtpSession:
         self._account = account
         self._selector = selectors.DefaultSelector()
         self._open: list[Conversation] = []
+        #: Those that the selector watches for the right to write.
+        self._writing: set[Conversation] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -93,14 +95,15 @@ class SmtpSession:
 
     def watch(self, conversation: Conversation) -> None:
         """Ask for the right to write only while something waits to be written."""
-        key = self._selector.get_key(conversation.connection)
         writing = conversation.connection.is_writing
-        if writing != bool(key.events & selectors.EVENT_WRITE):
+        if writing != (conversation in self._writing):
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
             self._selector.modify(conversation.connection, events, conversation)
+            self._writing ^= {conversation}
 
     def _forget(self, conversation: Conversation) -> None:
         self._open.remove(conversation)
+        self._writing.discard(conversation)
         self._selector.unregister(conversation.connection)
 
     def lose(self, conversation: Conversation, error: Exception) -> tuple[list[Outcome], list[Message]]:
@@ -220,15 +223,23 @@ class _Window:
 
     def _listen(self, conversation: Conversation) -> None:
         try:
-            for reply in conversation.connection.receive():
-                outcome = conversation.hear(reply, self._take)
-                if outcome is not None:
-                    self._ready.append(_redacted(outcome, self._server))
-                if conversation.over is not None:
-                    raise conversation.over
+            data = conversation.connection.read()
+            usual = conversation.glide(data, self._take)
+            if usual is not None:
+                self._ready.append(usual)
+            else:
+                self._hear_each(conversation, data)
             self._session.watch(conversation)
         except (OSError, NotSmtp) as err:
             self._lose(conversation, err)
+
+    def _hear_each(self, conversation: Conversation, data: bytes) -> None:
+        for reply in conversation.connection.replies(data):
+            outcome = conversation.hear(reply, self._take)
+            if outcome is not None:
+                self._ready.append(_redacted(outcome, self._server))
+            if conversation.over is not None:
+                raise conversation.over
 
     def _lose(self, conversation: Conversation, error: Exception) -> None:
         outcomes, untouched = self._session.lose(conversation, error)

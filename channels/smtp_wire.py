@@ -65,12 +65,23 @@ def _number(settings: Mapping[str, object], name: str, default: int) -> int:
 class Connection:
     """Bytes out and replies in. After the handshake nothing here waits."""
 
-    __slots__ = ("_outbox", "_reader", "_sock", "broken", "extensions", "last_active", "queued", "written")
+    __slots__ = (
+        "_is_encrypted",
+        "_outbox",
+        "_reader",
+        "_sock",
+        "broken",
+        "extensions",
+        "last_active",
+        "queued",
+        "written",
+    )
 
     def __init__(self, sock: socket.socket, reader: ReplyReader, extensions: Mapping[str, str]) -> None:
         self._sock = sock
+        self._is_encrypted = isinstance(sock, ssl.SSLSocket)
         self._reader = reader
-        self._outbox = memoryview(b"")
+        self._outbox: bytes | memoryview = b""
         self.extensions = extensions
         #: Bytes given to `write`, and how many of them the system took: what lies beyond never left.
         self.queued = 0
@@ -89,7 +100,7 @@ class Connection:
     def write(self, data: bytes) -> None:
         """Queue the bytes and send what the system takes now."""
         self.queued += len(data)
-        self._outbox = memoryview(bytes(self._outbox) + data if self._outbox else data)
+        self._outbox = bytes(self._outbox) + data if self._outbox else data
         self.flush()
 
     def flush(self) -> None:
@@ -98,13 +109,13 @@ class Connection:
             while self._outbox and self.broken is None:
                 sent = self._sock.send(self._outbox)
                 self.written += sent
-                self._outbox = self._outbox[sent:]
+                self._outbox = b"" if sent == len(self._outbox) else memoryview(self._outbox)[sent:]
                 self.last_active = time.monotonic()
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as err:
             self.broken = err
-            self._outbox = memoryview(b"")
+            self._outbox = b""
 
     def receive(self) -> list[Reply]:
         """The replies that have come in.
@@ -113,19 +124,40 @@ class Connection:
             OSError: the connection is gone and all it said was read.
             NotSmtp: the server answered something else.
         """
-        replies = self._reader.feed(self._read_available())
-        if replies:
+        return self.replies(self.read())
+
+    def replies(self, data: bytes) -> list[Reply]:
+        """The replies that are complete with these bytes.
+
+        Raises:
+            NotSmtp: the server answered something else.
+        """
+        return self._reader.feed(data)
+
+    @property
+    def has_heard_all(self) -> bool:
+        """Whether no half of a reply waits for its rest."""
+        return self._reader.is_empty
+
+    def read(self) -> bytes:
+        """The bytes that have come in.
+
+        Raises:
+            OSError: the connection is gone and all it said was read.
+        """
+        received = self._read_available()
+        if received:
             self.last_active = time.monotonic()
-        return replies
+        return received
 
     def _read_available(self) -> bytes:
         received = b""
         try:
             while data := self._sock.recv(65_536):
-                received += data
                 # A TLS record may wait inside of the library, where the selector cannot see it.
-                if not isinstance(self._sock, ssl.SSLSocket):
-                    return received
+                if not self._is_encrypted:
+                    return data
+                received += data
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             if received or self.broken is None:
                 return received
