@@ -157,6 +157,10 @@ class Account(models.Model):
     state = models.CharField(max_length=10, choices=AccountState.choices, default=AccountState.ACTIVE)
     #: Why it is paused, in words, with the remedy.
     trouble = models.TextField(default="", blank=True)
+    #: Until when nobody tries, since the provider could not be reached or asked everybody to come later.
+    rest_until = models.DateTimeField(null=True)
+    #: Rests since its last accepted message: each is longer than the one before.
+    rests = models.SmallIntegerField(default=0)
     #: Messages a minute over all workers; 0 for no limit.
     rate_per_minute = models.PositiveIntegerField(default=0)
     #: Recipients' domain -> messages a minute; `*` for each domain that is not named.

@@ -15,27 +15,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+import django.db
 import psycopg
+from django.db import close_old_connections
 
 from channels.base import Capabilities, ChannelError, Message, Outcome, OutcomeKind, Session
 from outreach.core import failpoints
 from outreach.core.vocabulary import Tracking
-from outreach.delivery import pacing, queries
-from outreach.delivery.connection import Link, change, connect, fetch, identity
+from outreach.delivery import pacing, queries, retry
+from outreach.delivery.connection import Link, change, fetch
 from outreach.delivery.evidence import append_late
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.handover import HandOver, Renderer, hand_over, reads_attributes, recipient_of
 from outreach.delivery.lease import SERVES, take_batch
 from outreach.delivery.runs import advance_run, pause_for_refusals
 from outreach.delivery.settle import FenceLost, Settlement, Want, is_settled, settle
+from outreach.delivery.steady import Patience, SteadyLink
 from outreach.delivery.verdicts import GIVE_UP_AFTER, Case, Refusals, is_plain, judge
 from outreach.delivery.window import Scope, Window
 
 logger = logging.getLogger(__name__)
 
-#: How long outcomes are kept in memory while the database is away.
-KEEP_TRYING: Final = 600.0
-#: Pause of a batch whose provider, as a whole, asked us to come later and did not say when.
+#: Pause of a batch whose adapter broke, or whose account's trouble could not be written down.
 COME_LATER: Final = 60.0
 #: Compiled runs a worker keeps.
 RUNS_KEPT: Final = 8
@@ -73,8 +74,7 @@ class Engine:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._link: Link = connect()
-        self._here = identity(self._link)
+        self._steady = SteadyLink()
         self._open = ExitStack()
         self._sessions: dict[int, Session] = {}
         self._works: OrderedDict[int, Work] = OrderedDict()
@@ -84,11 +84,15 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-        self._link.close()
+        self._steady.close()
+
+    @property
+    def _link(self) -> Link:
+        return self._steady.link
 
     def serve_next(self, lane: str) -> bool:
         """Take a batch and serve it as far as it goes; False where none waits."""
-        lease = take_batch(self._link, lane, here=self._here)
+        lease = self._steady.surely(lambda link: take_batch(link, lane, here=self._steady.here))
         if lease is None:
             return False
         self.serve(lease)
@@ -113,7 +117,7 @@ class Engine:
                 self._serve_windows(lease, work, session, most=can.window)
         except FenceLost:
             logger.warning("Batch %s was taken over", lease.batch, extra={"action": "fence_lost", "run": lease.run})
-        self._advance(lease.run)
+        self._steady.surely(lambda link: advance_run(link, lease.run))
 
     def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
         speed = 0.0
@@ -162,16 +166,17 @@ class Engine:
 
     def _what_next(self, lease: Lease, work: Work, result: HandOver, *, size: int) -> Want:
         """Go on, or give the batch back: for a broken account, a refusing provider, a stop."""
-        if result.trouble is not None and result.trouble.kind is OutcomeKind.ACCOUNT:
-            self._pause_account(lease, result.trouble)
-            return Want(limit=0)
-        if result.trouble is not None or result.broken:
+        trouble = result.trouble
+        if trouble is not None and trouble.kind is OutcomeKind.ACCOUNT:
+            return Want(limit=0, wait=self._stop(lambda: self._pause_account(lease, trouble)))
+        if trouble is not None:
             self._forget_session(lease.account)
-            later = result.trouble.retry_after if result.trouble is not None else None
-            return Want(limit=0, wait=later or COME_LATER)
+            return Want(limit=0, rest=rest_of(lease, trouble))
+        if result.broken:
+            self._forget_session(lease.account)
+            return Want(limit=0, wait=COME_LATER)
         if work.refusals.too_many():
-            pause_for_refusals(lease.run)
-            return Want(limit=0)
+            return Want(limit=0, wait=self._stop(lambda: pause_for_refusals(lease.run)))
         return Want(limit=0 if self._door.is_stopping() else size)
 
     # --- the database may go away at any moment ---
@@ -182,55 +187,36 @@ class Engine:
         Raises:
             FenceLost: the outcomes were appended as late evidence.
         """
-        give_up = time.monotonic() + KEEP_TRYING
+        patience = Patience()
         while True:
             try:
                 return settle(self._link, lease, scope, done=done, want=want)
-            except psycopg.OperationalError:
-                logger.warning("The database went away in a settle", extra={"action": "settle", "run": lease.run})
-                self._reconnect(give_up)
+            except psycopg.OperationalError as err:
+                self._steady.mend(patience, err)
                 done = self._still_to_write(lease, done, before=before)
             except FenceLost:
-                append_late(self._link, lease, done)
+                self._append_late(lease, done)
                 raise
-
-    def _advance(self, run: int) -> None:
-        """Move the run on, through a broken connection if need be."""
-        try:
-            advance_run(self._link, run)
-        except psycopg.OperationalError:
-            self._reconnect(time.monotonic() + KEEP_TRYING)
-            advance_run(self._link, run)
 
     def _still_to_write(self, lease: Lease, done: Settlement, *, before: list[int]) -> Settlement:
         """What is left to write after a break: nothing, where the commit had come through all the same."""
+        if not before:
+            return done
         try:
-            is_written = bool(before) and is_settled(self._link, lease, in_hand_before=before)
+            is_written = self._steady.surely(lambda link: is_settled(link, lease, in_hand_before=before))
         except FenceLost:
-            append_late(self._link, lease, done)
+            self._append_late(lease, done)
             raise
         return Settlement() if is_written else done
 
-    def _reconnect(self, give_up: float) -> None:
-        pause = 0.05
-        while True:
-            try:
-                self._link.close()
-                self._link = connect()
-            except psycopg.OperationalError:
-                if time.monotonic() > give_up:
-                    raise
-                time.sleep(pause)
-                pause = min(pause * 2, 5.0)
-            else:
-                self._here = identity(self._link)
-                return
+    def _append_late(self, lease: Lease, done: Settlement) -> None:
+        self._steady.surely(lambda link: append_late(link, lease, done))
 
     # --- what is kept between batches ---
 
     def _work(self, run: int) -> Work:
         if run not in self._works:
-            kind, frozen, path = fetch(self._link, queries.READ_SCOPE, run=run)[0]
+            kind, frozen, path = self._steady.surely(lambda link: fetch(link, queries.READ_SCOPE, run=run))[0]
             ancestors = [int(part) for part in path.rstrip("/").split("/")]
             scope = Scope(
                 run=run, kind=kind, frozen=frozen, ancestors=ancestors, reads_attributes=reads_attributes(frozen)
@@ -260,16 +246,31 @@ class Engine:
     def _give_back(self, lease: Lease, trouble: Outcome) -> None:
         wait = 0.0
         if trouble.kind is OutcomeKind.TEMPORARY:
-            wait = trouble.retry_after or COME_LATER
+            rest = rest_of(lease, trouble)
+            self._steady.surely(lambda link: change(link, queries.REST, account=lease.account, rest=rest))
         else:
-            self._pause_account(lease, trouble)
+            wait = self._stop(lambda: self._pause_account(lease, trouble))
+        given = {"batch": lease.batch, "fence": lease.fence, "state": "ready", "wait": wait}
         failpoints.hit("release.before", drop=self._link.close)
-        change(self._link, queries.RELEASE, batch=lease.batch, fence=lease.fence, state="ready", wait=wait)
+        self._steady.surely(lambda link: change(link, queries.RELEASE, **given))
         failpoints.hit("release.after", drop=self._link.close)
 
     def _pause_account(self, lease: Lease, trouble: Outcome) -> None:
         self._forget_session(lease.account)
         self._door.pause_account(lease.account, trouble.detail or trouble.reason)
+
+    def _stop(self, pause: Callable[[], None]) -> float:
+        """Stop an account or a run; seconds that the batch waits: only where that could not be written down.
+
+        It goes over Django's connection, which may be broken, while outcomes wait in memory to be settled.
+        """
+        try:
+            pause()
+        except (django.db.Error, psycopg.Error):
+            logger.exception("What should stop could not be stopped", extra={"action": "stop"})
+            close_old_connections()
+            return COME_LATER
+        return 0.0
 
     def _forget_session(self, account: int) -> None:
         self._sessions.pop(account, None)
@@ -288,6 +289,12 @@ def case_of(row: Row, *, policy: str, now: datetime, not_after: datetime | None)
         ends_with_run=ends_with_run,
         jitter=random.random(),  # noqa: S311 -- spreads retries, keeps no secret
     )
+
+
+def rest_of(lease: Lease, trouble: Outcome) -> float:
+    """Seconds that the account rests for this trouble."""
+    jitter = random.random()  # noqa: S311 -- spreads tries, keeps no secret
+    return retry.rest(lease.rests, retry_after=trouble.retry_after, jitter=jitter)
 
 
 def _variants(frozen: Mapping[str, Any]) -> dict[tuple[str, str], list[str]]:

@@ -22,6 +22,8 @@ class Lease:
     #: The account's UnknownPolicy.
     policy: str
     limits: pacing.Limits = field(default_factory=pacing.Limits)
+    #: How often the account has rested since its last accepted message.
+    rests: int = 0
     #: Length; each settle renews it.
     seconds: float = pacing.LEASE
     #: How often it was taken over with ids in hand, this time included.

@@ -89,6 +89,7 @@ def _lease(row: TupleRow) -> Lease:
         adapter=row[7],
         policy=row[8],
         limits=pacing.Limits.of(*row[9:12]),
+        rests=row[12],
         inherited=row[6] + bool(row[5]),
     )
 

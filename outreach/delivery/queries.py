@@ -110,7 +110,7 @@ WITH chosen AS (
     WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
       AND (b.state = 'ready' OR b.lease_until < clock_timestamp()
            OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second')
-      AND r.state = 'running' AND a.state = 'active'
+      AND r.state = 'running' AND a.state = 'active' AND (a.rest_until IS NULL OR a.rest_until <= clock_timestamp())
       AND r.system_identifier = %(system)s AND r.timeline = %(timeline)s
       AND NOT EXISTS (
           SELECT FROM outreach_installation i WHERE i.alive_at < clock_timestamp() - %(grace)s * interval '1 second')
@@ -123,7 +123,7 @@ SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(l
 FROM chosen, outreach_account a
 WHERE b.id = chosen.id AND a.id = b.account_id
 RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
-    a.rate_per_minute, a.domain_rates, a.warm_up
+    a.rate_per_minute, a.domain_rates, a.warm_up, a.rests
 """
 
 #: Leases a batch that died with ids in hand in a run that does not run: nothing is sent, the ids are resolved.
@@ -141,7 +141,7 @@ SET state = 'leased', fence = b.fence + 1, lease_until = clock_timestamp() + %(l
 FROM chosen, outreach_account a
 WHERE b.id = chosen.id AND a.id = b.account_id
 RETURNING b.id, b.run_id, b.account_id, b.lane, b.fence, b.in_hand, b.inherited, a.adapter, a.unknown_policy,
-    a.rate_per_minute, a.domain_rates, a.warm_up
+    a.rate_per_minute, a.domain_rates, a.warm_up, a.rests
 """
 
 #: Seconds until the next batch is due that somebody gave back or put off; NULL where none is.
@@ -376,13 +376,23 @@ INSERT INTO outreach_hand (run_id, batch_id, fence, worker, ids, in_hand_at)
 SELECT run_id, id, fence, %(worker)s, in_hand, clock_timestamp() FROM held
 """
 
-#: Gives the batch back: `done`, or `ready` again after `wait` seconds.
+#: Gives the batch back: `done`, or `ready` again after `wait` seconds; then it is no minute's retry batch any more.
 RELEASE: Final = """
 UPDATE outreach_batch
-SET in_hand = '{}', lease_until = NULL, state = %(state)s, due_at = CASE
-    WHEN %(wait)s > 0 AND NOT is_retry THEN clock_timestamp() + %(wait)s * interval '1 second' ELSE due_at END
+SET in_hand = '{}', lease_until = NULL, state = %(state)s, is_retry = is_retry AND %(wait)s = 0, due_at = CASE
+    WHEN %(wait)s > 0 THEN clock_timestamp() + %(wait)s * interval '1 second' ELSE due_at END
 WHERE id = %(batch)s AND fence = %(fence)s
 """
+
+#: Lets an account rest; of several workers that meet the same trouble, one counts.
+REST: Final = """
+UPDATE outreach_account
+SET rests = least(rests + 1, 1000), rest_until = clock_timestamp() + %(rest)s * interval '1 second'
+WHERE id = %(account)s AND (rest_until IS NULL OR rest_until <= clock_timestamp())
+"""
+
+#: An account's provider takes messages again.
+END_RESTS: Final = "UPDATE outreach_account SET rests = 0, rest_until = NULL WHERE id = %(account)s AND rests > 0"
 
 #: Where a batch stands, after a connection broke.
 READ_HAND: Final = "SELECT fence, in_hand FROM outreach_batch WHERE id = %(batch)s"
@@ -474,6 +484,7 @@ SELECT b.lane,
 FROM outreach_batch b
 JOIN outreach_run r ON r.id = b.run_id AND r.state = 'running'
 JOIN outreach_account a ON a.id = b.account_id AND a.state = 'active'
+    AND (a.rest_until IS NULL OR a.rest_until <= clock_timestamp())
 WHERE b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
 GROUP BY b.lane
 """

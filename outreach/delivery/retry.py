@@ -1,4 +1,7 @@
-"""When a message that was put off is tried again: doubling pauses with jitter, in whole minutes. Pure."""
+"""When something that was put off is tried again: doubling pauses with jitter. Pure.
+
+A message waits by the minute, an account whose provider is away by the second: then all its messages wait.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from typing import Final
 
 FIRST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(hours=4)
+#: Seconds.
+FIRST_REST: Final = 5.0
+LONGEST_REST: Final = 300.0
 
 
 def delay(attempts: int, *, retry_after: float | None, jitter: float) -> timedelta:
@@ -17,6 +23,15 @@ def delay(attempts: int, *, retry_after: float | None, jitter: float) -> timedel
     pause = min(FIRST * float(2 ** min(attempts, 10)), LONGEST)
     spread = pause * (0.75 + jitter / 2)
     return max(spread, timedelta(seconds=retry_after or 0))
+
+
+def rest(rests: int, *, retry_after: float | None, jitter: float) -> float:
+    """Seconds that an account rests after `rests` rests: between 75 and 125 % of 5, 10, 20 ... 300.
+
+    A provider's own `retry_after` is a floor, never a ceiling.
+    """
+    pause = min(FIRST_REST * float(2 ** min(rests, 10)), LONGEST_REST)
+    return max(pause * (0.75 + jitter / 2), retry_after or 0.0)
 
 
 def due_minute(moment: datetime) -> datetime:

@@ -81,6 +81,8 @@ class Want:
     limit: int
     #: Seconds after which the batch is due again, where it is given back.
     wait: float = 0.0
+    #: Seconds for which the whole account rests; 0 where it need not.
+    rest: float = 0.0
 
 
 def settle(link: Link, lease: Lease, scope: Scope, *, done: Settlement, want: Want) -> Window:
@@ -97,6 +99,10 @@ def settle(link: Link, lease: Lease, scope: Scope, *, done: Settlement, want: Wa
         window = _next_window(link, lease, scope, want=want, deltas=deltas)
         failpoints.hit("window.chosen", drop=link.close)
         _take_in_hand(link, lease, window, wait=window.wait or want.wait)
+        if want.rest:
+            change(link, queries.REST, account=lease.account, rest=want.rest)
+        elif lease.rests and done.accepted:
+            change(link, queries.END_RESTS, account=lease.account)
         counters.write(link, lease.run, deltas)
         failpoints.hit("settle.before_commit", drop=link.close)
     failpoints.hit("settle.after_commit", drop=link.close)

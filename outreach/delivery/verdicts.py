@@ -19,8 +19,8 @@ from outreach.delivery import retry
 GIVE_UP_AFTER: Final = timedelta(hours=48)
 #: How often a batch may be taken over from a worker that died with ids in hand before people must look.
 PARKED_AFTER: Final = 3
-#: Provider's reasons that speak against all of us rather than against one recipient.
-AGAINST_US: Final = frozenset({Reason.POLICY, Reason.REFUSED})
+#: Reasons that speak against us or our text rather than against one recipient.
+AGAINST_US: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.RENDERING, Reason.UNSUPPORTED})
 REASONS: Final = frozenset(Reason.values)
 
 
@@ -125,13 +125,22 @@ def _accepted(_: Outcome, case: Case) -> Verdict:
 
 
 def _temporary(outcome: Outcome, case: Case) -> Verdict:
-    retry_at = case.now + retry.delay(case.attempts, retry_after=outcome.retry_after, jitter=case.jitter)
-    if retry_at >= case.give_up_at:
+    """Try again in a while; where the account as a whole was put off, this row waits with the others, in its batch."""
+    concerns_all = outcome.scope == "account"
+    pause = retry.delay(case.attempts, retry_after=outcome.retry_after, jitter=case.jitter)
+    retry_at = None if concerns_all else case.now + pause
+    if (retry_at or case.now) >= case.give_up_at:
         if case.ends_with_run:
             return Verdict(state=DeliveryState.SKIPPED, reason=Reason.EXPIRED, uncertain=case.uncertain)
         return Verdict(state=DeliveryState.REJECTED, reason=Reason.TOO_MANY_ATTEMPTS, uncertain=case.uncertain)
     reason = _known(outcome.reason, Reason.TEMPORARY)
-    return Verdict(state=DeliveryState.DEFERRED, reason=reason, uncertain=case.uncertain, retry_at=retry_at)
+    return Verdict(
+        state=DeliveryState.DEFERRED,
+        reason=reason,
+        uncertain=case.uncertain,
+        retry_at=retry_at,
+        tried=not concerns_all,
+    )
 
 
 def _permanent(outcome: Outcome, case: Case) -> Verdict:
