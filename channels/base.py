@@ -106,6 +106,8 @@ class Message:
     headers: tuple[tuple[str, str], ...] = ()
     #: A whole ready RFC 5322 message (bytes, CRLF, not dot-stuffed), where the renderer built one for SMTP.
     raw: bytes = b""
+    #: Whether its maker knows that no line of `raw` begins with a dot: then SMTP need not look for any.
+    is_dotless: bool = False
     #: Where the provider should report to, with an unguessable part; '' where nobody listens.
     callback_url: str = ""
     #: Id of the post that this one answers, on channels with threads.

@@ -39,6 +39,10 @@ _FORBIDDEN_IN_ID: Final = re.compile(r"[^!-;=?-~]")
 _OCTETS_IN_WORD: Final = 39
 #: Longest ASCII value that goes on one line beside the longest name.
 _LONGEST_PLAIN: Final = LONGEST_LINE - 80
+_ALTERNATIVE: Final = (
+    b'Content-Type: multipart/alternative; boundary="%b"\r\nContent-Transfer-Encoding: %b\r\n\r\n--%b\r\n'
+)
+_PART_HEAD: Final = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n"
 
 
 class Skeleton:
@@ -59,8 +63,8 @@ class Skeleton:
             fixed.append(encode_header("Content-Language", language))
         fixed.extend(encode_header(name, value) for name, value in headers)
         fixed.append(b"MIME-Version: 1.0\r\n")
-        self._fixed = b"".join(fixed)
-        self._boundary = b"=_" + sha256(self._fixed).hexdigest()[:30].encode()
+        self.fixed = b"".join(fixed)
+        self.boundary = b"=_" + sha256(self.fixed).hexdigest()[:30].encode()
 
     def fill(
         self,
@@ -78,9 +82,9 @@ class Skeleton:
         Raises:
             UnsupportedContent: the address, the id or a header would break the message.
         """
-        lines = [self._fixed, _line("To", header_form(to)), encode_header("Subject", subject), _date_line(date)]
+        lines = [self.fixed, to_line(to), encode_header("Subject", subject), date_line(date)]
         if message_id:
-            lines.append(_id_line(message_id))
+            lines.append(id_line(message_id))
         lines.extend([encode_header(name, value) for name, value in headers])
         lines.append(self._body(text, html))
         return b"".join(lines)
@@ -89,14 +93,22 @@ class Skeleton:
         if not (text and html):
             return _part(b"html" if html else b"plain", html or text)
         plain, rich = _part(b"plain", text), _part(b"html", html)
-        boundary = self._boundary
+        boundary = self.boundary
         while boundary in plain or boundary in rich:
             boundary = b"=_" + sha256(boundary).hexdigest()[:30].encode()
-        encoding = b"7bit" if plain.isascii() and rich.isascii() else b"8bit"
-        return (
-            b'Content-Type: multipart/alternative; boundary="%b"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
-            b"--%b\r\n%b--%b\r\n%b--%b--\r\n"
-        ) % (boundary, encoding, boundary, plain, boundary, rich, boundary)
+        is_ascii = plain.isascii() and rich.isascii()
+        return _ALTERNATIVE % (boundary, _encoding(is_ascii=is_ascii), boundary) + (
+            b"%b--%b\r\n%b--%b--\r\n" % (plain, boundary, rich, boundary)
+        )
+
+    def frame(self, *, text_is_ascii: bool, html_is_ascii: bool) -> tuple[bytes, bytes, bytes]:
+        """What stands before the text, between it and the HTML, and behind: all without a long line, none in base64."""
+        whole = _ALTERNATIVE % (self.boundary, _encoding(is_ascii=text_is_ascii and html_is_ascii), self.boundary)
+        heads = [
+            _PART_HEAD % (subtype, _encoding(is_ascii=is_ascii))
+            for subtype, is_ascii in ((b"plain", text_is_ascii), (b"html", html_is_ascii))
+        ]
+        return whole + heads[0], b"\r\n--%b\r\n%b" % (self.boundary, heads[1]), b"\r\n--%b--\r\n" % self.boundary
 
 
 def assemble(message: Message, *, sender: str = "") -> bytes:
@@ -193,12 +205,12 @@ def _part(subtype: bytes, text: str) -> bytes:
     if _has_long_line(body):
         encoding, body = b"base64", _base64_lines(body)
     else:
-        encoding = b"7bit" if body.isascii() else b"8bit"
-    return b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n%b\r\n" % (
-        subtype,
-        encoding,
-        body.removesuffix(b"\r\n"),
-    )
+        encoding = _encoding(is_ascii=body.isascii())
+    return _PART_HEAD % (subtype, encoding) + body.removesuffix(b"\r\n") + b"\r\n"
+
+
+def _encoding(*, is_ascii: bool) -> bytes:
+    return b"7bit" if is_ascii else b"8bit"
 
 
 def _with_crlf(body: bytes) -> bytes:
@@ -228,13 +240,28 @@ def _line(name: str, value: str) -> bytes:
     return f"{name}: {value}\r\n".encode()
 
 
-def _id_line(message_id: str) -> bytes:
+def to_line(address: str) -> bytes:
+    """The To header.
+
+    Raises:
+        UnsupportedContent: it is no address.
+    """
+    return _line("To", header_form(address))
+
+
+def id_line(message_id: str) -> bytes:
+    """The Message-ID header.
+
+    Raises:
+        UnsupportedContent: it holds what an id may not.
+    """
     if _FORBIDDEN_IN_ID.search(message_id):
         raise UnsupportedContent("The Message-ID must be plain ASCII without spaces.", reason="unsupported")
     return b"Message-ID: <%b>\r\n" % message_id.encode()
 
 
-def _date_line(date: datetime | None) -> bytes:
+def date_line(date: datetime | None = None) -> bytes:
+    """The Date header: now, unless one is given."""
     return _line("Date", format_datetime(date)) if date else _now_line(int(time.time()))
 
 

@@ -74,7 +74,8 @@ def prepare(message: Message, *, sender: str, extensions: Container[str]) -> Tra
             raise UnsupportedContent("The mail server takes no addresses with letters outside of ASCII.")
         parameters += b" SMTPUTF8"
     envelope = b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (origin.encode(), parameters, recipient.encode())
-    return Transfer(message, envelope, stuff_dots(content))
+    is_ready = message.is_dotless and content is message.raw
+    return Transfer(message, envelope, content + _END_OF_DATA if is_ready else stuff_dots(content))
 
 
 def stuff_dots(raw: bytes) -> bytes:
