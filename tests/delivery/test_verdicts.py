@@ -26,8 +26,8 @@ def case(**changes: object) -> Case:
     return Case(**values)  # type: ignore[arg-type]  # values of a table
 
 
-def outcome(kind: str, reason: str = "", retry_after: float | None = None) -> Outcome:
-    return Outcome(id="1-1", kind=OutcomeKind(kind), reason=reason, retry_after=retry_after)
+def outcome(kind: str, reason: str = "", retry_after: float | None = None, scope: str = "message") -> Outcome:
+    return Outcome(id="1-1", kind=OutcomeKind(kind), reason=reason, retry_after=retry_after, scope=scope)
 
 
 MINUTE = NOW + timedelta(minutes=1)
@@ -49,6 +49,16 @@ JUDGED = [
         outcome("temporary"),
         case(give_up_at=NOW + timedelta(seconds=30), ends_with_run=True),
         Verdict(state="skipped", reason="expired"),
+    ),
+    (
+        outcome("temporary", scope="account"),
+        case(attempts=3, uncertain=True),
+        Verdict(state="deferred", reason="temporary", uncertain=True, tried=False),
+    ),
+    (
+        outcome("temporary", scope="account"),
+        case(give_up_at=NOW),
+        Verdict(state="rejected", reason="too_many_attempts", tried=True),
     ),
     (outcome("permanent", "unknown_recipient"), case(), Verdict(state="rejected", reason="unknown_recipient")),
     (outcome("permanent", "xyz"), case(uncertain=True), Verdict(state="rejected", reason="refused", uncertain=True)),
