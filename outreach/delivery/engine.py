@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import django.db
 import psycopg
@@ -69,21 +69,30 @@ class Work:
     refusals: Refusals = field(default_factory=Refusals)
 
 
+class OpenSession(NamedTuple):
+    """An account's session, and what closes it."""
+
+    session: Session
+    stack: ExitStack
+
+
 class Engine:
     """One worker: its connection, its sessions, and the runs it has compiled. A context manager."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._steady = SteadyLink()
-        self._open = ExitStack()
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, OpenSession] = {}
+        #: Of accounts in trouble; closed when what they did is settled, since that may take its time.
+        self._forgotten: list[OpenSession] = []
         self._works: OrderedDict[int, Work] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._forgotten += self._sessions.values()
+        self._close_forgotten()
         self._steady.close()
 
     @property
@@ -100,7 +109,7 @@ class Engine:
 
     def wait_for_next(self, lane: str) -> bool:
         """Wait for a batch that is due in a moment; False where none is."""
-        soon = fetch(self._link, queries.NEXT_DUE, lanes=SERVES[lane])[0][0]
+        soon = self._steady.surely(lambda link: fetch(link, queries.NEXT_DUE, lanes=SERVES[lane]))[0][0]
         if soon is None or soon > pacing.SOON:
             return False
         time.sleep(max(0.0, soon))
@@ -117,6 +126,7 @@ class Engine:
                 self._serve_windows(lease, work, session, most=can.window)
         except FenceLost:
             logger.warning("Batch %s was taken over", lease.batch, extra={"action": "fence_lost", "run": lease.run})
+        self._close_forgotten()
         self._steady.surely(lambda link: advance_run(link, lease.run))
 
     def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
@@ -235,13 +245,14 @@ class Engine:
     def _session(self, lease: Lease) -> Session | None:
         """The account's session; None where it cannot be opened: the batch is given back, nothing was in hand."""
         if lease.account not in self._sessions:
+            stack = ExitStack()
             try:
-                session = self._door.open_session(lease.account)
-                self._sessions[lease.account] = self._open.enter_context(session)
+                session = stack.enter_context(self._door.open_session(lease.account))
             except ChannelError as err:
                 self._give_back(lease, err.outcome(""))
                 return None
-        return self._sessions[lease.account]
+            self._sessions[lease.account] = OpenSession(session, stack)
+        return self._sessions[lease.account].session
 
     def _give_back(self, lease: Lease, trouble: Outcome) -> None:
         wait = 0.0
@@ -273,7 +284,15 @@ class Engine:
         return 0.0
 
     def _forget_session(self, account: int) -> None:
-        self._sessions.pop(account, None)
+        if account in self._sessions:
+            self._forgotten.append(self._sessions.pop(account))
+
+    def _close_forgotten(self) -> None:
+        while self._forgotten:
+            try:
+                self._forgotten.pop().stack.close()
+            except Exception:  # foreign code on a connection that is broken already: nothing hangs on it
+                logger.warning("A session could not be closed", extra={"action": "close_session"}, exc_info=True)
 
 
 def case_of(row: Row, *, policy: str, now: datetime, not_after: datetime | None) -> Case:

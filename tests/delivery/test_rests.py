@@ -16,6 +16,7 @@ from channels.base import (
     Session,
     TemporaryFailure,
 )
+from channels.memory import MemorySession
 from outreach.core.models import Account
 from outreach.delivery import retry
 from outreach.delivery.check import check_ledger
@@ -196,3 +197,20 @@ def test_a_run_whose_messages_cannot_be_made_or_carried_pauses_itself(world: Wor
 
 def _refusal(reason: str) -> ChannelError:
     return PermanentFailure("no", reason=reason)
+
+
+def test_the_session_of_an_account_in_trouble_is_closed_when_its_window_is_settled(world: World) -> None:
+    world.people(2)
+    run = world.fanned_out()
+    world.box().answer(None, AccountWideFailure("connection reset"))
+    seen: list[dict[tuple[str, str, str], int]] = []
+    plain = world.door().open_session
+
+    class Noted(MemorySession):
+        def __exit__(self, *error: object) -> None:
+            seen.append(fates(run))
+            raise OSError("the connection was gone already")
+
+    world.send_all(open_session=lambda account: Noted(plain(account)._box))  # type: ignore[attr-defined]  # a Memory's
+
+    assert seen == [{("email", "accepted", ""): 1, ("email", "deferred", "temporary"): 1}]
