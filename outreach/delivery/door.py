@@ -13,7 +13,7 @@ from outreach.delivery.accounts import pause_account
 from outreach.delivery.adapters import capabilities, session_for
 from outreach.delivery.engine import Door
 from outreach.delivery.handover import Renderer
-from outreach.delivery.render import compile_run
+from outreach.delivery.render import Outgoing, compile_run
 
 
 def real_door() -> Door:
@@ -28,7 +28,7 @@ def real_door() -> Door:
 
 
 def _compile(frozen: Mapping[str, Any], run: int) -> Renderer:
-    return compile_run(frozen, run_id=run, base_url=settings.BASE_URL)
+    return Outgoing(compile_run(frozen, run_id=run, base_url=settings.BASE_URL))
 
 
 def _pause(account_id: int, trouble: str) -> None:

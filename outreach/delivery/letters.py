@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from channels.base import UnsupportedContent
 from channels.mime import Skeleton
-from outreach.core.secrets import derived_key
+from outreach.core.secrets import mac
+
+LONGEST_SUBJECT: Final = 900
+
+
+def as_subject(text: str) -> str:
+    """One line: whatever a person's data holds, no line end and no control character reaches a header."""
+    printable = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())[:LONGEST_SUBJECT]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,13 @@ class Letterhead:
     def message_id(self, delivery: int) -> str:
         """The same for the same delivery, however often it is handed over."""
         name = f"{self.run_id}-{delivery}"
-        return f"{name}.{hmac.digest(derived_key('message-id'), name.encode(), hashlib.sha256)[:8].hex()}@{self.host}"
+        return f"{name}.{mac('message-id').digest(name.encode())[:8].hex()}@{self.host}"
+
+    def header_lines(self, delivery: int, unsubscribe_url: str) -> bytes:
+        """`headers` as they stand in a message: plain ASCII of our own making."""
+        return "".join(
+            [f"{name}: {value}\r\n" for name, value in self.headers(delivery, unsubscribe_url)],
+        ).encode()
 
     def headers(self, delivery: int, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -14,14 +15,11 @@ from outreach.core.errors import OutreachError
 from outreach.core.vocabulary import Channel, Tracking
 from outreach.delivery import tokens
 from outreach.delivery.compile import CompiledContent, ContentProblem, compile_content, source_of
-from outreach.delivery.letters import Letterhead, letterhead
+from outreach.delivery.letterform import LetterForm, letter_form
+from outreach.delivery.letters import Letterhead, as_subject, letterhead
+from outreach.delivery.slots import bounded
 from outreach.delivery.templating import OutputTooLong, render_within_bounds
 from outreach.delivery.tokens import Token, TokenKind
-
-LONGEST_SUBJECT: Final = 900
-#: A person's attribute is cut to this, and a list of them, so that no template grows without bound.
-LONGEST_VALUE: Final = 2_000
-MOST_VALUES: Final = 100
 
 
 class RenderingFailed(OutreachError):
@@ -125,6 +123,22 @@ class CompiledRun:
         return self._bound[key]
 
 
+class Outgoing:
+    """A run whose messages go to an adapter and nowhere else: e-mails are made the short way where there is one."""
+
+    def __init__(self, run: CompiledRun) -> None:
+        self._run = run
+
+    def render(self, recipient: Recipient) -> Message:
+        """Make one message: the bytes of `CompiledRun.render`, without the texts that only people look at.
+
+        Raises:
+            RenderingFailed: as `CompiledRun.render`.
+        """
+        content = self._run.content_for(recipient)
+        return content.mail(recipient) or content.render(recipient)
+
+
 class BoundContent:
     """A compiled content with the tokens of one run."""
 
@@ -167,6 +181,32 @@ class BoundContent:
             # A filter met a person's value that it was not made for: `round` of a name, `sort` of mixed things.
             raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=type(err).__name__) from err
 
+    def mail(self, recipient: Recipient) -> Message | None:
+        """The e-mail as it is handed over, made the short way; None where it has to be rendered for this recipient.
+
+        Its bytes are those of `render`; the texts that only people look at stay empty.
+        """
+        form = self._form
+        if form is None or not recipient.to or (recipient.individual and self.run.tracking == Tracking.INDIVIDUAL):
+            return None
+        try:
+            return form.mail(recipient)
+        except UnsupportedContent as err:
+            raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=str(err)[:200]) from err
+
+    @functools.cached_property
+    def _form(self) -> LetterForm | None:
+        shared = {**self.compiled.shared, **self._aggregate}
+        tokens_of = {kind: self._tokens(kind) for kind in (TokenKind.PERSON, TokenKind.VIEW)}
+        return letter_form(
+            self.compiled,
+            self._letterhead,
+            shared=shared,
+            base_url=self.run.base_url,
+            tokens=tokens_of,
+            language=self.language,
+        )
+
     def values(self, recipient: Recipient) -> dict[str, Any]:
         """What the templates see for this recipient."""
         is_individual = recipient.individual and self.run.tracking == Tracking.INDIVIDUAL
@@ -195,15 +235,11 @@ class BoundContent:
         }
 
     def _token(self, kind: TokenKind, delivery: int, *, link: int = 0) -> str:
-        return tokens.make(
-            Token(
-                kind=kind,
-                run=self.run.run_id,
-                delivery=delivery,
-                channel=self.channel,
-                language=self.language,
-                link=link,
-            )
+        return self._tokens(kind, link=link).make(delivery)
+
+    def _tokens(self, kind: TokenKind, *, link: int = 0) -> tokens.Series:
+        return tokens.Series(
+            Token(kind=kind, run=self.run.run_id, channel=self.channel, language=self.language, link=link)
         )
 
     def _message(
@@ -260,10 +296,7 @@ def _key(content: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _one_line(template: Template | None, values: dict[str, Any]) -> str:
-    """The subject: whatever a person's data holds, no line end and no control character reaches a header."""
-    text = render_within_bounds(template, values) if template else ""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text) if not text.isprintable() else text
-    return " ".join(printable.split())[:LONGEST_SUBJECT]
+    return as_subject(render_within_bounds(template, values) if template else "")
 
 
 _NOBODY: Final[dict[str, Any]] = {"name": "", "kind": "", "language": "", "attributes": {}}
@@ -277,15 +310,5 @@ def _person(subscriber: Mapping[str, Any] | None) -> Mapping[str, Any]:
         "name": subscriber.get("name") or "",
         "kind": subscriber.get("kind") or "",
         "language": subscriber.get("language") or "",
-        "attributes": {name: _bounded(value) for name, value in attributes.items()},
+        "attributes": {name: bounded(value) for name, value in attributes.items()},
     }
-
-
-def _bounded(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE]
-    if isinstance(value, list | tuple):
-        return [_bounded(item) for item in value[:MOST_VALUES]]
-    if isinstance(value, Mapping):
-        return {name: _bounded(item) for name, item in list(value.items())[:MOST_VALUES]}
-    return value

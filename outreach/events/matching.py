@@ -5,7 +5,6 @@ Only deliveries of the account's own organisation and below are ever found: an a
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from outreach.audience.models import Address
 from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
-from outreach.core.secrets import derived_key
+from outreach.core.secrets import mac
 from outreach.core.vocabulary import DeliveryState, Language
 from outreach.delivery import tokens
 from outreach.delivery.models import Delivery
@@ -111,4 +110,4 @@ def _recent_runs(account: Account) -> list[int]:
 
 
 def _signature(public_id: str) -> str:
-    return hmac.digest(derived_key("message-id"), public_id.encode(), hashlib.sha256)[:8].hex()
+    return mac("message-id").digest(public_id.encode())[:8].hex()

@@ -39,6 +39,8 @@ def short_way(text: list[str | int], html: list[str | int], given_values: list[s
 @example(text=[0, "."], html=["<p>", 1, "</p>"], given_values=["", "x", ""])
 @example(text=["a", 0, "b"], html=["c\n", 0, "d"], given_values=["\r\n.\r\n", "x", ""])
 @example(text=["a\n"], html=["<b>", 0, "</b>\n"], given_values=["я", "", ""])
+@example(text=["a\n", 0, "\n"], html=["c\n", 1], given_values=["x", "y", ""])
+@example(text=["a\n", 0], html=["c\n", 1, "\n\n"], given_values=["", "", ""])
 @example(text=["a", 0, "b"], html=["c"], given_values=["x" * 990, "", ""])
 def test_what_the_short_way_makes_the_long_way_makes(
     text: list[str | int], html: list[str | int], given_values: list[str]
@@ -71,4 +73,3 @@ def test_values_that_could_break_a_line_or_a_part_go_the_long_way() -> None:
 def test_texts_with_long_lines_or_leading_dots_go_the_long_way() -> None:
     assert short_way(["x" * 999], ["<p>Hello</p>"], ["", "", ""]) is None
     assert short_way(["a\n.b"], ["<p>Hello</p>"], ["", "", ""]) is None
-    assert short_way(["Hello ", 0], ["<p>Hello</p>"], ["Ana", "", ""]) is None

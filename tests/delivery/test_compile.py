@@ -181,3 +181,9 @@ def test_an_organisation_named_like_a_template_stays_a_name() -> None:
     message = rendered("Здравейте", organisation=organisation)
     assert "A {{ subscriber.name }} {% if %} &amp; &lt;b&gt;" in message.html
     assert "A {{ subscriber.name }} {% if %} & <b>" in message.text
+
+
+@pytest.mark.parametrize("body", ["{% for s in services %}* [{{ s.name }}]({{ s.url }})\n{% endfor %}\nEnd"])
+def test_a_loop_over_paragraphs_is_not_torn_by_the_preheader(body: str) -> None:
+    content = compiled(body).contents()[0]
+    assert (content.is_sound, content.problems) == (True, ())

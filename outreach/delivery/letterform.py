@@ -1,0 +1,107 @@
+"""E-mails of one content and one run, made the short way: a form with gaps, and what goes into the gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from channels.base import Message
+from channels.mime_form import MailForm
+from outreach.delivery.compile import CompiledContent
+from outreach.delivery.letters import Letterhead, as_subject
+from outreach.delivery.slots import Slot, cut, filled, numbered
+from outreach.delivery.templating import HTML, TEXT
+from outreach.delivery.tokens import Series, TokenKind
+
+if TYPE_CHECKING:
+    from outreach.delivery.render import Recipient
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterForm:
+    """What one content's messages are filled into."""
+
+    letter: Letterhead
+    form: MailForm
+    #: In the order of their numbers.
+    slots: tuple[Slot, ...]
+    #: Texts and numbers of slots.
+    subject: tuple[str | int, ...]
+    base_url: str
+    person: Series
+    view: Series
+    language: str
+
+    def mail(self, recipient: Recipient) -> Message | None:
+        """The message of one recipient; None where their data does not fit into the form.
+
+        Raises:
+            UnsupportedContent: their address cannot be written to.
+        """
+        delivery = recipient.delivery
+        token = self.person.make(delivery)
+        unsubscribe_url = f"{self.base_url}/u/{token}"
+        urls = {
+            "unsubscribe_url": unsubscribe_url,
+            "preferences_url": f"{self.base_url}/p/{token}",
+            "view_url": f"{self.base_url}/v/{self.view.make(delivery)}",
+        }
+        person = recipient.subscriber or {}
+        values = [filled(slot, person, urls) for slot in self.slots]
+        subject = as_subject("".join([piece if isinstance(piece, str) else values[piece] for piece in self.subject]))
+        message_id = self.letter.message_id(delivery)
+        raw = self.form.fill(
+            values,
+            to=recipient.to,
+            subject=subject,
+            message_id=message_id,
+            headers=self.letter.header_lines(delivery, unsubscribe_url),
+        )
+        if raw is None:
+            return None
+        return Message(
+            id=f"{self.letter.run_id}-{delivery}",
+            to=recipient.to,
+            text="",
+            subject=subject,
+            sender=self.letter.sender,
+            message_id=message_id,
+            language=self.language,
+            raw=raw,
+            is_dotless=True,
+        )
+
+
+def letter_form(
+    compiled: CompiledContent,
+    letter: Letterhead | None,
+    *,
+    shared: Mapping[str, Any],
+    base_url: str,
+    tokens: Mapping[TokenKind, Series],
+    language: str,
+) -> LetterForm | None:
+    """The form of a content; None where each message has to be rendered by itself."""
+    if letter is None or letter.skeleton is None or not all(compiled.sources):
+        return None
+    html, text = cut(compiled.sources[0], HTML, shared), cut(compiled.sources[1], TEXT, shared)
+    subject = cut(compiled.source.subject, TEXT, shared)
+    if html is None or text is None or subject is None:
+        return None
+    slots: dict[Slot, int] = {}
+    plain, rich = numbered(text, slots, is_escaped=False), numbered(html, slots, is_escaped=True)
+    heading = numbered(subject, slots, is_escaped=False)
+    form = MailForm.of(letter.skeleton, text=plain, html=rich)
+    if form is None:
+        return None
+    return LetterForm(
+        letter=letter,
+        form=form,
+        slots=tuple(slots),
+        subject=tuple(heading),
+        base_url=base_url,
+        person=tokens[TokenKind.PERSON],
+        view=tokens[TokenKind.VIEW],
+        language=language,
+    )
