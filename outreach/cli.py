@@ -48,6 +48,7 @@ COMMANDS: Final = (
     Command(
         name="demo", module="demo", summary="the demonstration end to end", needs_database=False, has_own_place=True
     ),
+    Command(name="bench", module="bench", summary="one figure of speed", needs_database=False, has_own_place=True),
 )
 #: `outreach web` starts itself again as `python -P -m outreach.cli outreach-web`.
 PROCESS_PREFIX: Final = "outreach-"

@@ -16,23 +16,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TextIO
 
-import psycopg
 from django.conf import settings
-from django.db import connections
 
-from outreach.core.database import EmbeddedDatabase
-from outreach.core.errors import Invalid, StateConflict
+from outreach.core.errors import Invalid
 from outreach.core.supervise import Supervisor
 from outreach.management.demo_road import Road, in_words
-from outreach.management.migrate import migrate
+from outreach.management.own_database import own_database
 from outreach.management.run import programs
 
 LEAST, MOST = 12, 200_000
 #: Seconds between asking a process to stop and stopping it.
 GRACE: Final = 6.0
-COUNT_TABLES: Final = (
-    "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename <> ''"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +40,8 @@ def handle(args: argparse.Namespace) -> int:
         raise Invalid({"subscribers": [f"Choose {LEAST} to {MOST:,}."]})
     with ExitStack() as stack:
         out = stack.enter_context(_output_of_ours())
-        if settings.DATABASE_URL:
-            _refuse_tables(settings.DATABASE_URL)
-            stack.callback(_drop_tables, settings.DATABASE_URL)
-        else:
-            # It is deleted at the end, so nothing has to outlive a power cut.
-            stack.enter_context(EmbeddedDatabase(settings.DATA, durable=False, with_parent=True))
-        stack.callback(connections.close_all)
-        migrate()
+        # It is deleted at the end, so nothing has to outlive a power cut.
+        stack.enter_context(own_database(durable=False))
         stack.enter_context(_processes())
         road = Road(say=_no_words if args.json else partial(_say, out))
         result = road.travel(subscribers=args.subscribers)
@@ -77,21 +65,6 @@ def _processes() -> Iterator[None]:
     finally:
         supervisor.stop()
         keeper.join()
-
-
-def _refuse_tables(url: str) -> None:
-    with psycopg.connect(url) as link:
-        row = link.execute(COUNT_TABLES).fetchone()
-    if row is not None and row[0]:
-        raise StateConflict("The database of DATABASE_URL holds tables already; the demonstration needs an empty one.")
-
-
-def _drop_tables(url: str) -> None:
-    """Leave the database as empty as it was."""
-    connections.close_all()
-    with psycopg.connect(url) as link:
-        link.execute("DROP SCHEMA public CASCADE")
-        link.execute("CREATE SCHEMA public")
 
 
 @contextmanager

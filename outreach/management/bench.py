@@ -1,0 +1,43 @@
+"""`outreach bench`: one figure of speed, measured on a database of its own with real parts, as one JSON object."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+from contextlib import redirect_stdout
+from types import ModuleType
+from typing import Final
+
+from outreach.management import bench_fanout, bench_import, bench_report, bench_send
+from outreach.management.own_database import own_database
+
+WHAT: Final[dict[str, ModuleType]] = {
+    "send": bench_send,
+    "fanout": bench_fanout,
+    "import": bench_import,
+    "report": bench_report,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    for name, module in WHAT.items():
+        summary = module.__doc__.strip() if module.__doc__ else ""
+        kind = kinds.add_parser(name, help=summary, description=summary)
+        module.add_arguments(kind)
+        kind.add_argument("--json", action="store_true", help="one line instead of an indented object")
+
+
+def handle(args: argparse.Namespace) -> int:
+    """Measure in this process's own place (see `demo_place`)."""
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        own_database(durable=True) as url,
+    ):
+        figures = WHAT[args.what].measure(args, url)
+    figures.setdefault("peak_rss_mb", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    print(json.dumps(figures, ensure_ascii=False, indent=None if args.json else 1), flush=True)
+    return 0

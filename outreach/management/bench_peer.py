@@ -1,0 +1,86 @@
+"""The mail server that a measured blast goes to, and Postfix's own load generator as the mark to reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from outreach.core.errors import Invalid, StateConflict
+
+SINK, SOURCE = "smtp-sink", "smtp-source"
+SESSIONS: Final = (4, 8, 16, 32)
+LOOPBACK: Final = ("127.", "localhost", "::1")
+
+
+def parse_peer(text: str) -> tuple[str, int]:
+    """`HOST:PORT` on loopback.
+
+    Raises:
+        Invalid: it is another address: what is measured must reach nobody.
+    """
+    host, _, port = text.rpartition(":")
+    if not host.startswith(LOOPBACK) or not port.isdigit():
+        raise Invalid({"smtp": ["Name a mail server on this machine, such as 127.0.0.1:2525."]})
+    return host, int(port)
+
+
+@contextmanager
+def sink() -> Iterator[tuple[str, int]]:
+    """Postfix's smtp-sink on a free port, which takes everything and keeps nothing.
+
+    Raises:
+        StateConflict: it is not installed.
+    """
+    if shutil.which(SINK) is None:
+        raise StateConflict("smtp-sink is not installed (Debian: postfix). Name another mail server with --smtp.")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen([SINK, *user, f"127.0.0.1:{port}", "1000"], stdout=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        yield "127.0.0.1", port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def best_source_rate(peer: tuple[str, int], *, octets: int, count: int) -> tuple[float | None, dict[str, float]]:
+    """Messages a second of smtp-source at its best number of sessions, and at each; None where it is not installed."""
+    if shutil.which(SOURCE) is None:
+        return None, {}
+    rates = {str(sessions): round(_source_rate(peer, sessions, octets, count), 1) for sessions in SESSIONS}
+    return max(rates.values()), rates
+
+
+def _source_rate(peer: tuple[str, int], sessions: int, octets: int, count: int) -> float:
+    begun = time.monotonic()
+    subprocess.run(
+        # -d: the connections are kept, as ours are.
+        [
+            *(SOURCE, "-d", "-s", str(sessions), "-l", str(octets), "-m", str(count)),
+            *("-f", "n@example.org", "-t", "p@example.org", f"{peer[0]}:{peer[1]}"),
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return count / (time.monotonic() - begun)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

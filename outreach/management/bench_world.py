@@ -1,0 +1,92 @@
+"""People by the hundred thousand, made in SQL, and a campaign to all of them with everything on."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+
+from outreach.audience.models import Topic
+from outreach.campaigns.drafts import create_campaign
+from outreach.campaigns.models import Campaign
+from outreach.core.access import Actor, product_itself
+from outreach.core.models import Organisation
+from outreach.core.vocabulary import ApprovalPolicy
+from outreach.delivery.accounts import create_account
+
+#: Set-based, in the shape that an import leaves. One address in two hundred is suppressed.
+PEOPLE: Final = (
+    """
+    INSERT INTO outreach_subscriber (organisation_id, kind, name, sort_key, language, timezone, attributes,
+        is_measured, created_at, updated_at)
+    SELECT %(organisation)s, 'citizen', 'Person ' || n, 'person ' || n, CASE WHEN n %% 10 = 0 THEN 'en' ELSE 'bg' END,
+        '', jsonb_build_object('city', 'Пловдив'), false, now(), now()
+    FROM generate_series(1, %(count)s) AS n
+    """,
+    """
+    INSERT INTO outreach_address (organisation_id, subscriber_id, channel, value, normalised, digest, state, created_at)
+    SELECT organisation_id, id, 'email', 'p' || id || '@example.org', 'p' || id || '@example.org',
+        sha256(int8send(id)), 'active', now() FROM outreach_subscriber WHERE organisation_id = %(organisation)s
+    """,
+    """
+    INSERT INTO outreach_subscription (subscriber_id, topic_id, channel, state, changed_at)
+    SELECT id, %(topic)s, 'email', 'subscribed', now() FROM outreach_subscriber
+    WHERE organisation_id = %(organisation)s
+    """,
+    """
+    INSERT INTO outreach_suppression (organisation_id, channel, digest, reason, created_at)
+    SELECT NULL, 'email', digest, 'hard_bounce', now() FROM outreach_address WHERE id %% 200 = 0
+    """,
+    "VACUUM ANALYZE",
+    "CHECKPOINT",
+)
+#: With its frame a multipart of about 4 kB of text and HTML beside the headers.
+BODY: Final = """# Здравейте, {{ subscriber.name }}!
+
+Новата е-услуга вече е онлайн: [вижте как](https://egov.example/how) или [попитайте](https://egov.example/ask).
+
+От днес документите се подават от вкъщи, за дванадесет минути и без такса.
+"""
+
+
+def make_people(link: psycopg.Connection[Any], count: int) -> tuple[Actor, Topic]:
+    """An organisation with so many people who wish to hear of one topic by e-mail."""
+    names = {"bg": "Община", "en": "Town"}
+    organisation = Organisation.objects.create(slug="bench", name=names, approval=ApprovalPolicy.NONE)
+    topic = Topic.objects.create(organisation=organisation, slug="bench", name={"bg": "Услуги", "en": "Services"})
+    for statement in PEOPLE:
+        link.execute(statement, {"organisation": organisation.pk, "topic": topic.pk, "count": count})
+    return product_itself(organisation), topic
+
+
+def make_campaign(actor: Actor, topic: Topic, *, smtp: tuple[str, int], dkim: dict[str, str] | None = None) -> Campaign:
+    """A campaign to the topic over the mail server at (host, port)."""
+    account = create_account(
+        actor,
+        adapter="smtp",
+        name="Mail",
+        settings={
+            "host": smtp[0],
+            "port": str(smtp[1]),
+            "security": "none",
+            "connections": "8",
+            "sender": "Новини <news@example.org>",
+            **(dkim or {}),
+        },
+        is_sandbox=True,  # it may speak to this machine
+    )
+    content = {"channel": "email", "format": "markdown", "body": BODY, "account": str(account.pk)}
+    return create_campaign(
+        actor,
+        {
+            "name": "Bench",
+            "goal": "knows",
+            "audience": {"topics": [topic.slug]},
+            "channels": {"mode": "all", "order": ["email"]},
+            "contents": [
+                {**content, "language": language, "subject": subject}
+                for language, subject in (("bg", "Новина за {{ subscriber.name }}"), ("en", "News"))
+            ],
+            "tracking": "aggregate",
+        },
+    )
