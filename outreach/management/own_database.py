@@ -29,7 +29,7 @@ def own_database(*, durable: bool) -> Iterator[str]:
     with ExitStack() as stack:
         url = settings.DATABASE_URL
         if url:
-            _refuse_tables(url)
+            refuse_tables(url)
             stack.callback(_drop_tables, url)
         else:
             url = stack.enter_context(EmbeddedDatabase(settings.DATA, durable=durable, with_parent=True)).url
@@ -38,7 +38,7 @@ def own_database(*, durable: bool) -> Iterator[str]:
         yield url
 
 
-def _refuse_tables(url: str) -> None:
+def refuse_tables(url: str) -> None:
     with psycopg.connect(url) as link:
         row = link.execute(COUNT_TABLES).fetchone()
     if row is not None and row[0]:

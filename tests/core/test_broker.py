@@ -169,7 +169,8 @@ def test_queue_can_be_counted_emptied_and_read_one_by_one(conninfo: dict[str, An
 def test_loss_of_the_database_is_a_connection_error(conninfo: dict[str, Any]) -> None:
     reader = Reader(conninfo)
     reader.read()
-    execute(conninfo, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    listening = "datname = current_database() AND query LIKE 'LISTEN%'"
+    execute(conninfo, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listening}")
     with pytest.raises(reader.link.connection_errors):
         reader.link.drain_events(timeout=5)
     reader.link.release()

@@ -149,7 +149,10 @@ def test_publishing_outlives_a_restart_of_the_database(embedded: dict[str, str])
         for _ in range(2):
             queue._publish("test.mark", ("pool",), Lane.NOTICES)
             queue.app.send_task("test.mark", args=("kept",), producer=producer, queue="upkeep")
-            link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            link.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
         sent = link.execute("SELECT queue, count(*) FROM broker.message GROUP BY queue ORDER BY queue").fetchall()
 
     assert sent == [("notices", 2), ("upkeep", 2)]

@@ -13,6 +13,7 @@ import pytest
 
 from outreach.core.errors import Invalid, StateConflict
 from outreach.management import demo
+from outreach.management.own_database import refuse_tables
 
 
 @pytest.mark.road
@@ -44,7 +45,7 @@ def test_demo_refuses_a_database_with_tables(database_server: str) -> None:
         link.execute("CREATE TABLE IF NOT EXISTS somebodys_own (id int)")
 
     with pytest.raises(StateConflict):
-        demo._refuse_tables(database_server)
+        refuse_tables(database_server)
 
     with psycopg.connect(database_server) as link:
         link.execute("DROP TABLE somebodys_own")
