@@ -246,7 +246,15 @@ class _Handshake:
     def _start_tls(self) -> None:
         context = _tls_context(verify=self._server.verify)
         self._sock.settimeout(CONNECT_SECONDS)
-        self._sock = context.wrap_socket(self._sock, server_hostname=self._server.host)
+        try:
+            self._sock = context.wrap_socket(self._sock, server_hostname=self._server.host)
+        except ssl.SSLError as err:
+            if isinstance(err, ssl.SSLCertVerificationError) or _may_pass(err):
+                raise
+            raise AccountProblem(
+                f"No encryption could be agreed on with {self._server.host}:{self._server.port}: {err.reason}.",
+                reason="account_problem",
+            ) from err
 
     def _say_hello(self) -> None:
         reply = self._ask(f"EHLO {self._own_name()}")
@@ -321,6 +329,12 @@ class _Handshake:
                 raise NotSmtp("The server answered twice.")
             if replies:
                 return replies[0]
+
+
+def _may_pass(error: ssl.SSLError) -> bool:
+    """Whether a handshake failed for a reason of the moment: the connection was cut, or the server has a trouble."""
+    is_cut = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
+    return is_cut or "INTERNAL_ERROR" in (error.reason or "")
 
 
 def _base64(text: str) -> str:

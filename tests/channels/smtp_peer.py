@@ -91,9 +91,12 @@ class MailServer:
 
     def _serve(self, opened: socket.socket) -> None:
         with suppress(OSError, ValueError, ConnectionError):
-            _Dialogue(self, opened).run()
+            self.dialogue(opened).run()
         with suppress(OSError):
             opened.shutdown(socket.SHUT_RDWR)
+
+    def dialogue(self, opened: socket.socket) -> Dialogue:
+        return Dialogue(self, opened)
 
     def next_answers(self) -> Mapping[str, str]:
         return self._answers.popleft() if self._answers else {}
@@ -102,13 +105,17 @@ class MailServer:
         self._closing.wait(30)
 
 
-class _Dialogue:
+class Dialogue:
+    """One connection."""
+
     def __init__(self, server: MailServer, opened: socket.socket) -> None:
         self._server = server
         self._socket = opened
         self._lines: BinaryIO = opened.makefile("rb")
         self._answers: Mapping[str, str] = {}
         self._sender_refused = False
+        #: Of the last RCPT, and where that was taken, of the message.
+        self._named = ""
         self._recipient = ""
         self._served = 0
 
@@ -135,7 +142,8 @@ class _Dialogue:
                 return False
             return self._transaction("MAIL", "250 2.1.0 ok")
         if verb == "RCPT":
-            self._server.attempts.append(command.partition("<")[2].partition(">")[0])
+            self._named = command.partition("<")[2].partition(">")[0]
+            self._server.attempts.append(self._named)
             return self._transaction("RCPT", "503 5.5.1 no sender" if self._sender_refused else "250 2.1.5 ok")
         if verb == "DATA":
             default = "354 go on" if self._recipient or self._answers.get("DATA") else "554 5.5.1 no valid recipients"
@@ -158,7 +166,7 @@ class _Dialogue:
         if step == "MAIL":
             self._sender_refused = not reply.startswith("2")
         if step == "RCPT" and reply.startswith("2"):
-            self._recipient = self._server.attempts[-1]
+            self._recipient = self._named
         self._in_data = step == "DATA" and reply.startswith("354")
         return self._say(reply)
 

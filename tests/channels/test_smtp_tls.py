@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import channels
 from channels import smtp_wire
 from channels.base import Account, Message, Outcome, OutcomeKind
+from tests.channels.certificate import make_certificate
 
 LETTER = Message(
     id="d",
@@ -66,27 +62,7 @@ def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "peer.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return make_certificate(tmp_path_factory.mktemp("tls") / "peer.pem")
 
 
 @pytest.fixture
@@ -189,3 +165,29 @@ def test_check_goes_as_far_as_the_log_in_and_sends_nothing(certificate: Path) ->
         unverified = check(with_settings(account, verify="no"))
         assert [(problem.severity, problem.code) for problem in unverified] == [("warning", "unprotected")]
         assert box.envelopes == []
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [(b"220 peer ESMTP\r\n", OutcomeKind.ACCOUNT), (b"", OutcomeKind.TEMPORARY)],
+    ids=["another protocol", "cut"],
+)
+def test_a_handshake_that_cannot_work_is_the_accounts_problem_and_a_cut_one_is_not(
+    words: bytes, kind: OutcomeKind
+) -> None:
+    def serve(listener: socket.socket) -> None:
+        opened, _ = listener.accept()
+        with opened:
+            opened.sendall(words)
+            opened.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        settings = {"host": "127.0.0.1", "port": str(listener.getsockname()[1]), "security": "tls"}
+        settings["sender"] = "n@example.org"
+        account = Account(id="a", adapter="smtp", name="A", settings=settings, allow_private=("127.0.0.0/8",))
+        (outcome,) = send(account, LETTER)
+        thread.join(5)
+    assert (outcome.kind, outcome.scope) == (kind, "account" if kind is OutcomeKind.TEMPORARY else outcome.scope)
+    assert ("No encryption could be agreed on" in outcome.detail) is (kind is OutcomeKind.ACCOUNT)
