@@ -44,6 +44,7 @@ COMMANDS: Final = (
     Command(name="token", module="token", summary="a new token for the API"),
     Command(name="import", module="importing", summary="subscribers from CSV or NDJSON"),
     Command(name="ledger", module="ledger", summary="counts by state; --check proves them"),
+    Command(name="explain", module="explaining", summary="the receipt of one message, as a story"),
     Command(name="inspect", module="inspecting", summary="what we make of mail or a feed", needs_database=False),
     Command(
         name="demo", module="demo", summary="the demonstration end to end", needs_database=False, has_own_place=True

@@ -64,12 +64,18 @@ def match_callback(account: Account, text: str) -> Match | None:
 def match_message_ids(account: Account, ids: Iterable[str]) -> Match | None:
     """The delivery whose Message-ID is among these; one that we did not sign is not believed."""
     for text in ids:
-        found = _MESSAGE_ID.search(text)
-        if found is None or not hmac.compare_digest(found[4], _signature(found[1])):
-            continue
-        if match := _get(account, run=int(found[2]), delivery=int(found[3]), by="message_id"):
+        run, delivery = read_message_id(text) or (0, 0)
+        if run and (match := _get(account, run=run, delivery=delivery, by="message_id")):
             return match
     return None
+
+
+def read_message_id(text: str) -> tuple[int, int] | None:
+    """Run and delivery of a Message-ID of ours; None where it is none, or we did not sign it."""
+    found = _MESSAGE_ID.search(text)
+    if found is None or not hmac.compare_digest(found[4], _signature(found[1])):
+        return None
+    return int(found[2]), int(found[3])
 
 
 def match_provider_id(account: Account, provider_id: str) -> Match | None:

@@ -96,6 +96,12 @@ def moment(value: datetime | None) -> str:
     return f"{day(value)}, {hour}"
 
 
+def exact(value: datetime) -> str:
+    """`8 April 2026, 10:42:07.250`, for commits of the ledger; the page says the zone."""
+    thousandths = f"{_local(value).microsecond // 1000:03}"
+    return f"{day(value)}, {seconds_of_day(value)}.{thousandths}"
+
+
 def zoned(value: datetime | None) -> str:
     """`8 April 2026, 10:42, Europe/Sofia`."""
     return "–" if value is None else f"{moment(value)}, {zone_name()}"

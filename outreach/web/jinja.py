@@ -21,6 +21,7 @@ FILTERS = {
     "time_of_day": formats.time_of_day,
     "seconds_of_day": formats.seconds_of_day,
     "moment": formats.moment,
+    "exact": formats.exact,
     "zoned": formats.zoned,
     "ago": formats.ago,
     "in_language": in_language,

@@ -19,16 +19,15 @@ from outreach.core.vocabulary import (
     HANDED_OVER,
     Channel,
     DeliveryState,
-    EventKind,
     Language,
     Reason,
     Receipt,
-    ReplyKind,
     RunKind,
-    Verdict,
 )
 from outreach.delivery.models import Batch, Delivery
 from outreach.effectiveness.receipts import receipt
+from outreach.effectiveness.telling import tell, tell_doubt, tell_prospect
+from outreach.web import formats
 from outreach.web.api.paging import read_cursor, write_cursor
 from outreach.web.console.campaigns import campaign_of
 from outreach.web.console.visit import Visit, visiting
@@ -54,21 +53,6 @@ SHOWN: Final[dict[str, tuple[Any, Callable[[], Q]]]] = {
     "skipped": (_("Skipped"), lambda: Q(state=S.SKIPPED)),
     "held_out": (_("Held out"), lambda: Q(state=S.HELD_OUT)),
     "cancelled": (_("Cancelled"), lambda: Q(state=S.CANCELLED)),
-}
-
-#: Every word that a step of a receipt may hold, as people read it.
-WORDS: Final[dict[str, Any]] = {
-    **dict(Reason.choices),
-    **dict(DeliveryState.choices),
-    **dict(ReplyKind.choices),
-    **dict(EventKind.choices),
-    **dict(Verdict.choices),
-    "temporary": _("The provider asked to try later"),
-    "permanent": _("The provider refused it"),
-    "account": _("The account does not work"),
-    "unsupported": _("The channel cannot carry it"),
-    "inherited": _("Taken over from a worker that stopped"),
-    "evidence": _("Learnt later"),
 }
 
 #: Whom the next run would choose; `after` is a subscriber's id.
@@ -124,17 +108,19 @@ def audience(visit: Visit, key: int) -> HttpResponse:
 
 @visiting()
 def delivery(visit: Visit, public_id: str) -> HttpResponse:
-    """The receipt: why sent or not, by which channel, every attempt and everything after."""
+    """The receipt: why sent or not, by which channel, each commit and everything after."""
     found = receipt(visit.organisation, public_id)
     return visit.show(
         "campaigns/receipt.html",
         found=found,
+        story=[tell(step, write_time=formats.exact) for step in found.steps],
+        doubt=tell_doubt(found.doubt),
+        following=[tell_prospect(each, write_time=formats.exact) for each in found.next],
         state_label=dict(DeliveryState.choices).get(found.state, _("Sending")),
         reasons=dict(Reason.choices),
         receipts=dict(Receipt.choices),
         channel_names=dict(Channel.choices),
         languages=dict(Language.choices),
-        words=WORDS,
     )
 
 

@@ -13,22 +13,11 @@ from outreach.audience.people import count, search
 from outreach.audience.topics import topics_open_to
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.vocabulary import Channel, Permission, SubscriberKind
+from outreach.effectiveness.telling import SOURCES, WORDS
 from outreach.effectiveness.timeline import timeline
-from outreach.web.console.deliveries import WORDS
 from outreach.web.console.visit import Visit, posting, visiting
 
 PAGE: Final = 50
-#: Where a consent came from, in words; another source is shown as it is.
-SOURCES: Final = {
-    "import": _("an import"),
-    "form": _("a form"),
-    "api": _("another system"),
-    "one_click": _("one click in the message"),
-    "preferences": _("the preferences page"),
-    "page": _("the page behind a message"),
-    "stop": _("the answer STOP"),
-    "console": _("this console"),
-}
 
 
 @visiting()
