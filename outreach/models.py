@@ -12,7 +12,7 @@ from outreach.audience.models import (
     Suppression,
     Topic,
 )
-from outreach.campaigns.models import Approval, Campaign, Content, Run, Service
+from outreach.campaigns.models import Approval, Campaign, Content, NoticeTemplate, Run, Service
 from outreach.core.models import (
     Account,
     Alert,
@@ -24,7 +24,7 @@ from outreach.core.models import (
     Organisation,
     User,
 )
-from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand
+from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand, Notice
 from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Reply
 from outreach.feeds.models import Source, SourceItem
 from outreach.sandbox.models import SandboxMessage
@@ -53,6 +53,8 @@ __all__ = [
     "ImportRejection",
     "Installation",
     "Membership",
+    "Notice",
+    "NoticeTemplate",
     "Organisation",
     "Reply",
     "Run",

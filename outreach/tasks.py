@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
@@ -16,11 +17,14 @@ from outreach.delivery import engine, fanout, partitions
 from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
+from outreach.delivery.kept import KeptEngine
 from outreach.events import hooks, polling, retention
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
 SHIFT: Final = 20.0
+#: What the notices' worker keeps open between two notices.
+KEPT: Final = KeptEngine()
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,8 +43,15 @@ def fan_out(run_id: int) -> bool:
 @task("outreach.work")
 def work(lane: str = Lane.CAMPAIGNS.value) -> int:
     """Serve batches of a lane for a while; call the next worker where more may wait."""
-    served = engine.work(lane, door=real_door(), seconds=SHIFT)
-    if served and not is_stopping():
+    until = time.monotonic() + SHIFT
+    is_notices = lane == Lane.NOTICES
+    served = (
+        KEPT.work(lane, door=real_door, seconds=SHIFT)
+        if is_notices
+        else engine.work(lane, door=real_door(), seconds=SHIFT)
+    )
+    # Who serves notices goes on until none waits: a message more for each of them would only cost time.
+    if served and not is_stopping() and (not is_notices or time.monotonic() > until):
         enqueue("outreach.work", lane, lane=lane)
     return served
 
@@ -65,7 +76,8 @@ def alive() -> list[int]:
 
 @task("outreach.upkeep")
 def upkeep() -> Any:
-    """Make the partitions that are needed soon; drop those that are too old to keep."""
+    """Make the partitions that are needed soon; drop and forget what is too old to keep."""
+    retention_of_rows.forget_notice_data()
     return partitions.keep_partitions() + retention_of_rows.retire()
 
 

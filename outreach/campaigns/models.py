@@ -15,6 +15,7 @@ from outreach.core.vocabulary import (
     ContentFormat,
     Goal,
     Language,
+    LawfulBasis,
     RunKind,
     Tracking,
 )
@@ -124,13 +125,36 @@ class Approval(models.Model):
         return f"{self.campaign_id} {self.decision}"
 
 
+class NoticeTemplate(models.Model):
+    """What an organisation tells one person at a time, such as "your permit is ready", and why it may."""
+
+    objects = OwnedQuerySet["NoticeTemplate"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="notice_templates")
+    slug = models.SlugField(max_length=60)
+    name = models.CharField(max_length=200)
+    lawful_basis = models.CharField(max_length=20, choices=LawfulBasis.choices)
+    #: Of each text `channel`, `language`, `format`, `subject`, `body`, `account` (null: the nearest of the channel).
+    contents = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "slug"], name="notice_template_once")]
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Run(models.Model):
-    """One occurrence of a campaign; frozen when it was made, and the root of its ledger."""
+    """One occurrence of a campaign, or a day's notices of one template; frozen when made, the root of its ledger."""
 
     objects = OwnedQuerySet["Run"].as_manager()
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs")
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="runs")
+    #: Null for notices.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, null=True, related_name="runs")
     kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.CAMPAIGN)
     #: The planned time of this occurrence; unique for a campaign's runs of kind `campaign`.
     occurrence = models.DateTimeField()
@@ -141,6 +165,8 @@ class Run(models.Model):
     salt = models.BinaryField(max_length=16)
     #: Everything that sending needs, frozen: see `campaigns.planning.freeze` for its shape.
     frozen = models.JSONField(default=dict)
+    #: SHA-256 of `frozen` in runs of notices: the next notice of the same text goes into the same run.
+    digest = models.CharField(max_length=64, default="", db_default="")
     as_of = models.DateTimeField()
     #: Keyset position of fan-out: the last subscriber id done.
     fanned_out_to = models.BigIntegerField(default=0)
@@ -164,8 +190,23 @@ class Run(models.Model):
             models.UniqueConstraint(
                 fields=["campaign", "occurrence"], condition=models.Q(kind="campaign"), name="run_once"
             ),
+            models.CheckConstraint(
+                condition=models.Q(kind="notice", campaign=None)
+                | (~models.Q(kind="notice") & models.Q(campaign__isnull=False)),
+                name="run_of_campaign_or_notices",
+            ),
         ]
-        indexes = [models.Index(fields=["organisation", "-id"], name="run_newest")]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="run_newest"),
+            models.Index(
+                fields=["digest"], condition=models.Q(kind="notice", fanned_out_at=None), name="run_open_to_notices"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id} {self.occurrence:%Y-%m-%d %H:%M}"
+
+    @property
+    def title(self) -> str:
+        """What people call it: its campaign's name, or that of its notices when they were frozen."""
+        return self.campaign.name if self.campaign else str(self.frozen.get("campaign", {}).get("name", ""))

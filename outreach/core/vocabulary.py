@@ -126,6 +126,20 @@ ENDED: Final = frozenset({CampaignState.CANCELLED, CampaignState.FINISHED})
 class RunKind(TextChoices):
     CAMPAIGN = "campaign", _("Campaign")
     TEST = "test", _("Test send")
+    #: Its rows are added one by one, each for somebody else: `delivery.notices`.
+    NOTICE = "notice", _("Notice")
+
+
+class LawfulBasis(TextChoices):
+    """Why a notice may be sent without consent: GDPR, article 6(1), points b to e.
+
+    Not a: who consented to a topic gets campaigns. Not f: public authorities may not rest their tasks on it.
+    """
+
+    CONTRACT = "contract", _("A contract with the person")
+    LEGAL_OBLIGATION = "legal_obligation", _("A duty that the law lays on the sender")
+    VITAL_INTERESTS = "vital_interests", _("The person's life or safety")
+    PUBLIC_TASK = "public_task", _("A task in the public interest")
 
 
 class Lane(TextChoices):

@@ -56,6 +56,8 @@ class ContentSource:
     topics: tuple[str, ...] = ()
     #: (slug, name, url, steps) in the content's language.
     services: tuple[tuple[str, str, str, str], ...] = ()
+    #: It has other variables, and no way out of a topic, since it came by none.
+    is_notice: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,8 @@ class CompiledContent:
     fixed: int = 0
     #: Attributes of the person that it prints without a `default`.
     attributes: frozenset[str] = frozenset()
+    #: Paths into a notice's `data` that must be there.
+    data: frozenset[tuple[str, ...]] = frozenset()
     #: Variables that it reads.
     roots: frozenset[str] = frozenset()
     #: Organisation, campaign, service and services, as the template sees them.
@@ -128,6 +132,7 @@ def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentS
             )
             for service in frozen.get("services", ())
         ),
+        is_notice="notice" in frozen,
     )
 
 
@@ -135,11 +140,12 @@ def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentS
 def compile_content(source: ContentSource) -> CompiledContent:
     """Compile; never raises for an author's mistake: `problems` says what is wrong, each with its field and line."""
     is_public = source.channel in PUBLIC_CHANNELS
-    body = check_template(source.body, is_public=is_public)
-    subject = check_template(source.subject, is_public=is_public)
+    body = check_template(source.body, is_public=is_public, is_notice=source.is_notice)
+    subject = check_template(source.subject, is_public=is_public, is_notice=source.is_notice)
     problems = [*_from_report(subject, "subject"), *_from_report(body, "body"), *_emptiness(source)]
     read: dict[str, Any] = {
         "attributes": frozenset(body.attributes | subject.attributes),
+        "data": frozenset(body.data | subject.data),
         "roots": frozenset(body.roots | subject.roots),
     }
     if any(problem.severity == "error" and problem.code in _UNSOUND for problem in problems):
@@ -202,7 +208,8 @@ class _Work:
         if self.source.channel == Channel.FEED:
             return self.bag.restore(html), self.bag.restore(text)
         if markup.is_whole_document(html):
-            self._require_way_out(html)
+            if not self.source.is_notice:
+                self._require_way_out(html)
             document = html
         else:
             document, text = self._frame(markup.make_buttons(html), text)
@@ -220,7 +227,7 @@ class _Work:
 
     def _frame(self, html: str, text: str) -> tuple[str, str]:
         source, bag = self.source, self.bag
-        urls = {name: bag.put(f"{{{{ {name} }}}}") for name in SYSTEM_URLS}
+        urls = {name: "" if source.is_notice else bag.put(f"{{{{ {name} }}}}") for name in SYSTEM_URLS}
         values = {
             "organisation": bag.literal(source.organisation),
             "topics": [bag.literal(topic) for topic in source.topics],

@@ -21,7 +21,7 @@ from django.db import close_old_connections
 
 from channels.base import Capabilities, ChannelError, Message, Outcome, OutcomeKind, Session
 from outreach.core import failpoints
-from outreach.core.vocabulary import Tracking
+from outreach.core.vocabulary import RunKind, Tracking
 from outreach.delivery import pacing, queries, retry
 from outreach.delivery.connection import Link, change, fetch
 from outreach.delivery.evidence import append_late
@@ -66,6 +66,8 @@ class Work:
     #: (channel, language) -> variants in order.
     variants: Mapping[tuple[str, str], list[str]]
     is_individual: bool
+    #: Whether many refusals pause the run: not where each message is another call's.
+    may_pause: bool = True
     refusals: Refusals = field(default_factory=Refusals)
 
 
@@ -185,7 +187,7 @@ class Engine:
         if result.broken:
             self._forget_session(lease.account)
             return Want(limit=0, wait=COME_LATER)
-        if work.refusals.too_many():
+        if work.may_pause and work.refusals.too_many():
             return Want(limit=0, wait=self._stop(lambda: pause_for_refusals(lease.run)))
         return Want(limit=0 if self._door.is_stopping() else size)
 
@@ -236,6 +238,7 @@ class Engine:
                 renderer=self._door.compile_run(frozen, run),
                 variants=_variants(frozen),
                 is_individual=frozen.get("tracking") == Tracking.INDIVIDUAL,
+                may_pause=kind != RunKind.NOTICE,
             )
         self._works.move_to_end(run)
         if len(self._works) > RUNS_KEPT:
@@ -329,13 +332,18 @@ def work(lane: str, *, door: Door, seconds: float = 60.0) -> int:
     A batch that is due in a moment, such as one whose limit lets the next messages through, is waited for: without a
     lease, so that anything else that comes meanwhile is served within that moment.
     """
+    with Engine(door) as engine:
+        return serve_all(engine, lane, is_stopping=door.is_stopping, seconds=seconds)
+
+
+def serve_all(engine: Engine, lane: str, *, is_stopping: Callable[[], bool], seconds: float) -> int:
+    """What `work` does, with an engine that is open already and stays so."""
     served = 0
     until = time.monotonic() + seconds
-    with Engine(door) as engine:
-        while not door.is_stopping() and time.monotonic() < until:
-            if engine.serve_next(lane):
-                failpoints.hit("engine.after_batch")
-                served += 1
-            elif not engine.wait_for_next(lane):
-                break
+    while not is_stopping() and time.monotonic() < until:
+        if engine.serve_next(lane):
+            failpoints.hit("engine.after_batch")
+            served += 1
+        elif not engine.wait_for_next(lane):
+            break
     return served

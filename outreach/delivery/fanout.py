@@ -111,7 +111,7 @@ def _claim(link: Link, run_id: int, here: Identity) -> Plan | None:
     plan = _read(link, run_id)
     if locked is None or not locked[0] or plan is None:
         return None
-    is_ours = plan.system in {"", here.system}
+    is_ours = plan.system in {"", here.system} and plan.kind != RunKind.NOTICE  # whose rows `notices` adds
     return plan if is_ours and plan.state == CampaignState.RUNNING and not plan.is_done else None
 
 

@@ -56,3 +56,5 @@ class Row(NamedTuple):
     #: None also where no content of the run reads them.
     attributes: dict[str, Any] | None = None
     is_measured: bool | None = None
+    #: Of a notice: what its caller handed in.
+    data: dict[str, Any] | None = None

@@ -102,7 +102,7 @@ def recipient_of(row: Row, *, variants: Mapping[tuple[str, str], list[str]], is_
     """What rendering needs of a row."""
     variant = variant_for(row.draw, variants.get((row.channel, row.language), []))
     individual = is_individual and bool(row.is_measured)
-    return Recipient(row.id, row.channel, row.language, variant, row.to, _subscriber(row), individual)
+    return Recipient(row.id, row.channel, row.language, variant, row.to, _subscriber(row), individual, row.data)
 
 
 def reads_attributes(frozen: Mapping[str, Any]) -> bool:

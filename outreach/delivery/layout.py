@@ -70,8 +70,11 @@ def frame_text(body: str, *, language: str, values: Mapping[str, Any]) -> str:
         "-- ",
         values["organisation"],
         *([_because(language, values["topics"])] if values["topics"] else []),
-        f"{words['preferences']}: {values['preferences_url']}",
-        f"{words['unsubscribe']}: {values['unsubscribe_url']}",
+        *(
+            f"{words[name]}: {values[f'{name}_url']}"
+            for name in ("preferences", "unsubscribe")
+            if values[f"{name}_url"]
+        ),
         "",
     ]
     return "\n".join(lines)

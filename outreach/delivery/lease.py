@@ -119,6 +119,4 @@ def _inherit(link: Link, lease: Lease, *, in_hand: list[int], is_running: bool) 
 
 def _tell_people(lease: Lease) -> None:
     run = Run.objects.select_related("organisation", "campaign").get(pk=lease.run)
-    alerts.raise_alert(
-        "batch_parked", Batch(pk=lease.batch), organisation=run.organisation, name=run.campaign.name, run=run.pk
-    )
+    alerts.raise_alert("batch_parked", Batch(pk=lease.batch), organisation=run.organisation, name=run.title, run=run.pk)

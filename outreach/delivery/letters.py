@@ -33,6 +33,8 @@ class Letterhead:
     fixed: tuple[tuple[str, str], ...]
     #: Whether the account lets messages carry `X-Outreach-Delivery`.
     names_delivery: bool
+    #: Whether the message came by a topic, which the recipient can leave; a notice did not.
+    has_way_out: bool = True
     #: For accounts that take the whole message ready made; None for those that assemble it themselves.
     skeleton: Skeleton | None
 
@@ -49,7 +51,11 @@ class Letterhead:
 
     def headers(self, delivery: int, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""
-        own = (("List-Unsubscribe", f"<{unsubscribe_url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        way_out = (
+            ("List-Unsubscribe", f"<{unsubscribe_url}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        )
+        own = way_out if self.has_way_out else ()
         return (*own, ("X-Outreach-Delivery", f"{self.run_id}-{delivery}")) if self.names_delivery else own
 
 
@@ -69,12 +75,15 @@ def letterhead(
         host=host,
         fixed=fixed,
         names_delivery=bool(sender.get("delivery_header", True)),
+        has_way_out="notice" not in frozen,
         skeleton=_skeleton(sender, reply_to, language, fixed),
     )
 
 
 def _fixed_headers(frozen: Mapping[str, Any], *, run_id: int, host: str) -> tuple[tuple[str, str], ...]:
     organisation = frozen["organisation"]["slug"]
+    if "notice" in frozen:
+        return ("Auto-Submitted", "auto-generated"), ("Feedback-ID", f"{run_id}:notice:{organisation}:outreach")
     list_name = next(iter(frozen.get("topic_slugs", {}).values()), "news")
     return (
         ("List-Id", f"<{list_name}.{organisation}.{host}>"),

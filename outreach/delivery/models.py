@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from outreach.core.models import Organisation, OwnedQuerySet
 from outreach.core.vocabulary import (
     BatchState,
     Channel,
     CounterKind,
     DeliveryState,
     Lane,
+    LawfulBasis,
     Reason,
     Receipt,
 )
@@ -86,6 +88,46 @@ class Delivery(models.Model):
     def public_id(self) -> str:
         """What the API, the tokens and `X-Outreach-Delivery` call it: `RUN-ID`."""
         return f"{self.run_id}-{self.id}"
+
+
+class Notice(models.Model):
+    """One message to one person now: whom it names and what it tells them. Its fate is that of its delivery."""
+
+    objects = OwnedQuerySet["Notice"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="notices")
+    run = models.ForeignKey("outreach.Run", on_delete=models.CASCADE, related_name="notices", db_index=False)
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField()
+    #: Null where it came with a text of its own.
+    template = models.ForeignKey(
+        "outreach.NoticeTemplate", on_delete=models.SET_NULL, null=True, related_name="notices"
+    )
+    lawful_basis = models.CharField(max_length=20, choices=LawfulBasis.choices)
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    #: The address as it was given; '' once the person was erased.
+    value = models.CharField(max_length=320)
+    #: As we compare it, and the suppression list's key.
+    normalised = models.CharField(max_length=320)
+    digest = models.BinaryField(max_length=32)
+    #: The person, where the call named one; nobody becomes a subscriber by a notice.
+    subscriber = models.ForeignKey("outreach.Subscriber", on_delete=models.SET_NULL, null=True, related_name="notices")
+    #: The person's address that was chosen.
+    address = models.ForeignKey("outreach.Address", on_delete=models.SET_NULL, null=True, related_name="+")
+    #: What `{{ data }}` holds; forgotten some days after the message left.
+    data = models.JSONField(default=dict)
+    token = models.ForeignKey("outreach.ApiToken", on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "delivery"], name="notice_of_delivery")]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="notice_newest"),
+            models.Index(fields=["digest"], name="notice_to_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}-{self.delivery}"
 
 
 class Batch(models.Model):

@@ -97,6 +97,72 @@ UPDATE outreach_run SET fanned_out_to = %(last)s, audience_count = audience_coun
 WHERE id = %(run)s AND state = 'running' AND fanned_out_to = %(before)s AND fanned_out_at IS NULL
 """
 
+# --- notices ---
+
+#: The run that a notice of this text goes into: of today, of this database, and running.
+FIND_NOTICE_RUN: Final = """
+SELECT id FROM outreach_run
+WHERE digest = %(digest)s AND kind = 'notice' AND fanned_out_at IS NULL AND state = 'running'
+  AND organisation_id = %(organisation)s AND as_of >= date_trunc('day', clock_timestamp(), 'UTC')
+  AND system_identifier = (SELECT system_identifier::text FROM pg_control_system())
+  AND timeline = (SELECT timeline_id FROM pg_control_checkpoint())
+ORDER BY id LIMIT 1
+"""
+
+#: Lets one caller at a time make the day's run of a text.
+LOCK_NOTICE_RUN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('outreach.notices.' || %(digest)s, 0))"
+
+#: Adds one notice to a run: its delivery, a batch of its own that is due now, and whom it is for. Nothing where the run
+#: was closed, paused or held meanwhile. `is_last` closes the run behind it.
+INSERT_NOTICE: Final = """
+WITH run AS (
+    UPDATE outreach_run SET audience_count = audience_count + 1,
+        fanned_out_at = CASE WHEN %(is_last)s THEN clock_timestamp() END
+    WHERE id = %(run)s AND fanned_out_at IS NULL AND state = 'running'
+    RETURNING id, organisation_id
+),
+made AS MATERIALIZED (
+    SELECT run.*, nextval(pg_get_serial_sequence('outreach_notice', 'id')) AS notice_id,
+        nextval('outreach_batch_id_seq') AS batch_id, nextval('outreach_delivery_id_seq') AS delivery_id
+    FROM run
+),
+batch AS (
+    INSERT INTO outreach_batch
+        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+    SELECT batch_id, id, %(account)s, 'notices', clock_timestamp(), 'ready', 0, '{}', 0, false, clock_timestamp()
+    FROM made
+),
+delivery AS (
+    INSERT INTO outreach_delivery
+        (run_id, id, target, channel, subscriber_id, address_id, account_id, language, batch_id, state, reason)
+    SELECT id, delivery_id, 'n:' || notice_id, %(channel)s, %(subscriber)s, %(address)s, %(account)s, %(language)s,
+        batch_id, 'planned', ''
+    FROM made
+)
+INSERT INTO outreach_notice (id, organisation_id, run_id, delivery, template_id, lawful_basis, channel, value,
+    normalised, digest, subscriber_id, address_id, data, token_id, created_at)
+SELECT notice_id, organisation_id, id, delivery_id, %(template)s, %(lawful_basis)s, %(channel)s, %(value)s,
+    %(normalised)s, %(address_digest)s, %(subscriber)s, %(address)s, %(data)s::jsonb, %(token)s, clock_timestamp()
+FROM made
+RETURNING id
+"""
+
+#: Ends the days that are over: no notice is added to their runs any more.
+CLOSE_NOTICE_RUNS: Final = """
+UPDATE outreach_run SET fanned_out_at = clock_timestamp()
+WHERE kind = 'notice' AND fanned_out_at IS NULL AND state = 'running'
+  AND as_of < date_trunc('day', clock_timestamp(), 'UTC')
+"""
+
+#: Forgets what notices told, once their messages cannot leave any more; texts and fates stay.
+FORGET_NOTICE_DATA: Final = """
+UPDATE outreach_notice n SET data = '{}'
+WHERE n.data <> '{}' AND n.created_at < clock_timestamp() - %(days)s * interval '1 day'
+  AND NOT EXISTS (
+      SELECT FROM outreach_delivery d
+      WHERE d.run_id = n.run_id AND d.id = n.delivery AND d.state IN ('planned', 'deferred'))
+"""
+
 # --- lease and inheritance ---
 
 #: Leases the batch to serve next: priority, then the run served least lately. Nothing is leased where nobody is alive
@@ -270,12 +336,12 @@ skipped AS (
     FROM judged j WHERE j.hindrance <> '' AND d.run_id = j.run_id AND d.id = j.id
 )
 SELECT run.state, clock_timestamp(), run.not_after, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL{no_data}
 FROM run
 UNION ALL
 SELECT NULL, NULL, NULL, j.id, j.channel, j.language, j.state, j.reason, j.uncertain, j.attempts, j.draw, j.created_at,
     j.hindrance, coalesce(j.value, ''), j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes,
-    j.is_measured
+    j.is_measured{data}
 FROM judged j
 """
 
@@ -327,14 +393,45 @@ _JUDGED_NAMED: Final = """
     LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
 """
 
+#: Notices: no topic's consent stands behind them, but suppression, erasure and addresses known as bad hold.
+_JUDGED_NOTICES: Final = """
+    SELECT o.*, s.name, s.kind, s.language AS subscriber_language, s.is_measured, n.data,
+        CASE WHEN a.id IS NULL THEN n.value WHEN o.channel = 'email' THEN a.value ELSE a.normalised END AS value,
+        CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
+        CASE
+            WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
+            WHEN n.id IS NULL OR n.value = '' OR s.erased_at IS NOT NULL THEN 'erased'
+            WHEN o.address_id IS NOT NULL AND a.id IS NULL THEN 'unreachable'
+            WHEN EXISTS (
+                SELECT FROM outreach_suppression x
+                WHERE x.digest = coalesce(a.digest, n.digest) AND x.channel = o.channel
+                  AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
+            ) THEN 'suppressed'
+            WHEN EXISTS (
+                SELECT FROM outreach_address known
+                WHERE known.organisation_id = n.organisation_id AND known.channel = o.channel
+                  AND known.normalised = coalesce(a.normalised, n.normalised)
+                  AND known.state IN ('bouncing', 'invalid')
+            ) THEN 'invalid_address'
+            ELSE ''
+        END AS hindrance
+    FROM open o
+    LEFT JOIN outreach_notice n ON n.run_id = o.run_id AND n.delivery = o.id
+    LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
+    LEFT JOIN outreach_address a ON a.id = o.address_id AND a.subscriber_id = o.subscriber_id
+"""
+
 #: Chooses the next window: open rows that are still allowed; what is not becomes `skipped` here. Reads the run's state
 #: FOR SHARE, so that a pause waits for this commit and no window is committed after it.
-WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE, but="")
-WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED, but="")
+WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE, but="", data="", no_data="")
+WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED, but="", data="", no_data="")
+WINDOW_OF_NOTICES: Final = _WINDOW.format(judged=_JUDGED_NOTICES, but="", data=", j.data", no_data=", NULL")
 
 #: The same without the people of some mail domains, whose buckets are empty: others need not wait behind them.
 WINDOW_BUT_DOMAINS: Final = _WINDOW.format(
     judged=_JUDGED_PEOPLE,
+    data="",
+    no_data="",
     but="""
       AND NOT EXISTS (
           SELECT FROM outreach_address a
@@ -489,10 +586,12 @@ WHERE b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
 GROUP BY b.lane
 """
 
-#: Runs that the sweep has to look at, and why.
+#: Runs that the sweep has to look at, and why; those that still take notices need nothing.
 RUNS_UNDER_WAY: Final = """
 SELECT id, state, fanned_out_at IS NOT NULL FROM outreach_run
-WHERE state IN ('running', 'pausing', 'cancelling') ORDER BY id
+WHERE state IN ('running', 'pausing', 'cancelling')
+  AND NOT (kind = 'notice' AND state = 'running' AND fanned_out_at IS NULL)
+ORDER BY id
 """
 
 #: Which PostgreSQL this is; a restored or promoted one has another identifier or timeline. `campaigns.planning` asks
@@ -514,11 +613,12 @@ UPDATE outreach_installation SET system_identifier = %(system)s, timeline = %(ti
 WHERE id = 1
 """
 
-#: Runs that a changed database, or a long absence, concerns.
+#: Runs that a changed database, or a long absence, concerns; of notices only where one is still to leave.
 RUNS_TO_HOLD: Final = """
-SELECT id FROM outreach_run
+SELECT id FROM outreach_run r
 WHERE state IN ('running', 'pausing', 'paused') AND (%(all)s OR (system_identifier <> ''
     AND (system_identifier <> %(system)s OR timeline <> %(timeline)s)))
+  AND (kind <> 'notice' OR EXISTS (SELECT FROM outreach_batch b WHERE b.run_id = r.id AND b.state <> 'done'))
 ORDER BY id
 """
 

@@ -56,7 +56,7 @@ def named_rows(frozen: Mapping[str, Any]) -> list[Other]:
     rows = []
     for number, recipient in enumerate(frozen.get("recipients", ())):
         channel = recipient["channel"]
-        content = _content_for(frozen, channel, recipient.get("language", ""))
+        content = content_for(frozen, channel, recipient.get("language", ""))
         row = Other(
             target=f"n:{number}",
             channel=channel,
@@ -86,8 +86,8 @@ def _named(number: int, recipient: Mapping[str, Any]) -> Named:
     return Named(target=target, value=normalised, digest=address_digest(channel, normalised))
 
 
-def _content_for(frozen: Mapping[str, Any], channel: str, language: str) -> Mapping[str, Any] | None:
-    """The content in the language, else in the fallback, else any of the channel: a test should arrive."""
+def content_for(frozen: Mapping[str, Any], channel: str, language: str) -> Mapping[str, Any] | None:
+    """The content in the language, else in the fallback, else any of the channel: what names people should arrive."""
     contents = [content for content in frozen["contents"] if content["channel"] == channel]
     wanted = (language, frozen.get("fallback_language", ""))
     for choice in wanted:

@@ -44,6 +44,8 @@ class Recipient(NamedTuple):
     subscriber: Mapping[str, Any] | None = None
     #: Whether opens and clicks are kept by person: only after consent to measurement.
     individual: bool = False
+    #: Of a notice: what its caller handed in.
+    data: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,8 @@ class CompiledRun:
         self.tracking = frozen.get("tracking", Tracking.AGGREGATE)
         self._contents = {_key(content): content for content in frozen["contents"]}
         self._bound: dict[tuple[str, str, str], BoundContent] = {}
+        #: (channel, language, variant) of recipients -> what they get.
+        self._chosen: dict[tuple[str, str, str], BoundContent] = {}
 
     @property
     def links(self) -> list[RunLink]:
@@ -102,15 +106,22 @@ class CompiledRun:
 
     def content_for(self, recipient: Recipient) -> BoundContent:
         """The content that the recipient gets: of the language, else of the fallback language, else any."""
+        wanted = recipient.channel, recipient.language, recipient.variant
+        found = self._chosen.get(wanted)
+        if found is None:
+            found = self._chosen[wanted] = self._bind(self._key_for(recipient))
+        return found
+
+    def _key_for(self, recipient: Recipient) -> tuple[str, str, str]:
         wanted = (recipient.language, self.frozen.get("fallback_language", ""))
         keys = [key for key in self._contents if key[0] == recipient.channel]
         for language in wanted:
             for variant in (recipient.variant, ""):
                 if (recipient.channel, language, variant) in self._contents:
-                    return self._bind((recipient.channel, language, variant))
+                    return recipient.channel, language, variant
         if not keys:
             raise RenderingFailed(reason="no_content", delivery=recipient.delivery)
-        return self._bind(next((key for key in keys if key[1] in wanted), keys[0]))
+        return next((key for key in keys if key[1] in wanted), keys[0])
 
     def _all(self) -> Iterator[BoundContent]:
         return (self._bind(key) for key in self._contents)
@@ -196,6 +207,8 @@ class BoundContent:
 
     @functools.cached_property
     def _form(self) -> LetterForm | None:
+        if self.compiled.source.is_notice:
+            return None  # hardly two of them say the same
         shared = {**self.compiled.shared, **self._aggregate}
         tokens_of = {kind: self._tokens(kind) for kind in (TokenKind.PERSON, TokenKind.VIEW)}
         return letter_form(
@@ -216,6 +229,7 @@ class BoundContent:
             **self.compiled.shared,
             **(self._tracked_values(recipient.delivery) if is_individual else self._aggregate),
             "subscriber": _person(recipient.subscriber),
+            "data": bounded(recipient.data or {}),
             "unsubscribe_url": f"{base}/u/{person}",
             "preferences_url": f"{base}/p/{person}",
             "view_url": f"{base}/v/{self._token(TokenKind.VIEW, recipient.delivery)}",

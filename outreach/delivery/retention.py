@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from psycopg import sql
 
+from outreach.delivery import queries
 from outreach.delivery.connection import Link, change, connect, fetch, transaction
 
 #: Closed partitions of the ledger, each with the runs of its range, of which every one ended before the horizon.
@@ -40,11 +41,16 @@ ORDER BY 1
 
 #: What the ledger keeps of a run beside its rows and counters.
 FORGET: Final = (
+    "DELETE FROM outreach_notice WHERE run_id = ANY (%(runs)s)",
     "DELETE FROM outreach_hand h USING outreach_batch b WHERE b.run_id = ANY (%(runs)s) AND h.batch_id = b.id",
     "DELETE FROM outreach_attempt WHERE run_id = ANY (%(runs)s)",
     "DELETE FROM outreach_batch WHERE run_id = ANY (%(runs)s)",
     "UPDATE outreach_run SET retired_at = clock_timestamp() WHERE id = ANY (%(runs)s)",
 )
+
+
+#: Days for which a notice's `data` is kept at least: longer than anything is tried again.
+NOTICE_DAYS: Final = 7
 
 
 def retire() -> list[str]:
@@ -59,6 +65,12 @@ def retire() -> list[str]:
         for name in months:
             _drop(link, "outreach_event", name, [])
         return [*(name for name, _ in ranges), *months]
+
+
+def forget_notice_data() -> int:
+    """Empty what notices told where they cannot leave any more; of how many. It may hold what only the person knows."""
+    with connect() as link:
+        return change(link, queries.FORGET_NOTICE_DATA, days=NOTICE_DAYS)
 
 
 def _drop(link: Link, parent: str, name: str, runs: list[int]) -> None:

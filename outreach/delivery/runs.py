@@ -76,7 +76,7 @@ def hold_run(run_id: int, trouble: Mapping[str, Any]) -> bool:
     except StateConflict:
         return False
     run = Run.objects.select_related("organisation", "campaign").get(pk=run_id)
-    facts = {**trouble, "name": run.campaign.name}
+    facts = {**trouble, "name": run.title}
     alerts.raise_alert("run_held", run, organisation=run.organisation, **facts)
     return True
 
@@ -95,9 +95,7 @@ def pause_for_refusals(run_id: int) -> None:
     except StateConflict:
         return
     run = Run.objects.select_related("organisation", "campaign").get(pk=run_id)
-    alerts.raise_alert(
-        "run_paused", run, organisation=run.organisation, name=run.campaign.name, reason="too_many_refusals"
-    )
+    alerts.raise_alert("run_paused", run, organisation=run.organisation, name=run.title, reason="too_many_refusals")
 
 
 def advance_run(link: Link, run_id: int) -> str | None:

@@ -12,7 +12,7 @@ from django.conf import settings
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import CampaignState, Lane
 from outreach.delivery import queries
-from outreach.delivery.connection import Link, connect, fetch
+from outreach.delivery.connection import Link, change, connect, fetch
 from outreach.delivery.lease import resolve_lost
 from outreach.delivery.runs import advance_run, close_cancelled
 
@@ -24,6 +24,7 @@ def sweep() -> dict[str, int]:
     """Publish work for what waits, close what was cancelled, resolve what died; what was published, by task."""
     with connect() as link:
         resolve_lost(link)
+        change(link, queries.CLOSE_NOTICE_RUNS)
         fanned = _move_runs(link)
         return {"outreach.fan_out": fanned, "outreach.work": _publish_work(link)}
 

@@ -51,8 +51,14 @@ VARIABLES: Final[dict[str, Any]] = {
     "preferences_url": None,
     "view_url": None,
 }
+#: What a notice knows: nothing of campaigns, no way out of a topic, and what its caller hands in.
+NOTICE_VARIABLES: Final[dict[str, Any]] = {
+    "subscriber": VARIABLES["subscriber"],
+    "organisation": VARIABLES["organisation"],
+    "data": ANYTHING,
+}
 #: They concern one person, so a public post cannot hold them.
-PERSONAL: Final = frozenset({"subscriber", "unsubscribe_url", "preferences_url", "view_url"})
+PERSONAL: Final = frozenset({"subscriber", "data", "unsubscribe_url", "preferences_url", "view_url"})
 
 ALLOWED: Final = (
     nodes.Template,
@@ -108,6 +114,8 @@ class TemplateReport:
     roots: set[str] = field(default_factory=set)
     #: Attributes of the person that it prints without a `default`.
     attributes: set[str] = field(default_factory=set)
+    #: Paths into `data` that it reads without a `default` or an `if`: ("order", "number").
+    data: set[tuple[str, ...]] = field(default_factory=set)
 
 
 class AuthorEnvironment(ImmutableSandboxedEnvironment):
@@ -183,12 +191,13 @@ HTML: Final = AuthorEnvironment(autoescape=True)
 TEXT: Final = AuthorEnvironment(autoescape=False)
 
 
-def check_template(source: str, *, is_public: bool = False) -> TemplateReport:
+def check_template(source: str, *, is_public: bool = False, is_notice: bool = False) -> TemplateReport:
     """Find everything wrong with a template, each with its line; renders nothing."""
     report = TemplateReport()
+    known = NOTICE_VARIABLES if is_notice else VARIABLES
     try:
         # Compiling folds constants, so `9 ** 9 ** 9` must be refused before that.
-        _Checker(report, is_public=is_public).walk(TEXT.parse(source), dict(VARIABLES), depth=0)
+        _Checker(report, is_public=is_public).walk(TEXT.parse(source), dict(known), depth=0)
         if not report.problems:
             TEXT.compile(source)
     except TemplateSyntaxError as err:
@@ -224,7 +233,11 @@ class _Checker:
                 self.walk(argument, scope, depth=depth)
         elif isinstance(node, nodes.If) and isinstance(node.test, nodes.Getattr | nodes.Getitem):
             self._resolve(node.test, scope, depth=depth, has_default=True)
-            for child in (*node.body, *node.elif_, *node.else_):
+            needed = set(self.report.data)
+            for child in node.body:
+                self.walk(child, scope, depth=depth)
+            self.report.data -= _below(_spell(node.test), self.report.data - needed)
+            for child in (*node.elif_, *node.else_):
                 self.walk(child, scope, depth=depth)
         else:
             for child in node.iter_child_nodes():
@@ -263,6 +276,8 @@ class _Checker:
         holder = self._resolve(node.node, scope, depth=depth, has_default=has_default)
         if _is_attributes(node.node) and not has_default:
             self.report.attributes.add(str(key))
+        if not has_default and scope.get("data") is ANYTHING and _spell(node).startswith("data."):
+            self.report.data.add(tuple(_spell(node).split(".")[1:]))
         return self._step(node, holder, key)
 
     def _root(self, node: nodes.Name, scope: dict[str, Any]) -> Any:
@@ -334,6 +349,11 @@ def _is_attributes(node: nodes.Node) -> bool:
         and isinstance(node.node, nodes.Name)
         and node.node.name == "subscriber"
     )
+
+
+def _below(tested: str, paths: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those of the paths into `data` that are read only where `tested` is there."""
+    return {path for path in paths if f"{'.'.join(('data', *path))}.".startswith(f"{tested}.")}
 
 
 def _spell(node: nodes.Node) -> str:

@@ -6,7 +6,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from outreach.core.vocabulary import CampaignState, DeliveryState, RunKind
 from outreach.delivery import counters, queries
@@ -14,6 +14,13 @@ from outreach.delivery.connection import Link, fetch_many
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.recipients import named
 from outreach.delivery.reserve import reserve
+
+#: Each kind of run's window.
+STATEMENTS: Final[Mapping[str, str]] = {
+    RunKind.CAMPAIGN: queries.WINDOW_OF_PEOPLE,
+    RunKind.TEST: queries.WINDOW_OF_NAMED,
+    RunKind.NOTICE: queries.WINDOW_OF_NOTICES,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +37,14 @@ class Scope:
 
     @property
     def statement(self) -> str:
-        return queries.WINDOW_OF_NAMED if self.kind == RunKind.TEST else queries.WINDOW_OF_PEOPLE
+        return STATEMENTS[self.kind]
 
     @property
     def params(self) -> dict[str, Any]:
         fixed = {"ancestors": self.ancestors, "reads_attributes": self.reads_attributes}
-        if self.kind != RunKind.TEST:
+        if self.kind == RunKind.NOTICE:
+            return fixed
+        if self.kind == RunKind.CAMPAIGN:
             return {**fixed, "topics": self.frozen["topics"]}
         people = named(self.frozen)
         return {
@@ -80,7 +89,7 @@ def choose_window(link: Link, lease: Lease, scope: Scope, *, limit: int, deltas:
     worker's hands comes alone and last, so that a message which kills its worker takes no other with it.
     """
     window = _choose(link, lease, scope, limit=limit, deltas=deltas)
-    if window.rows or not window.blocked or scope.kind == RunKind.TEST:
+    if window.rows or not window.blocked or scope.kind != RunKind.CAMPAIGN:
         return window
     others = _choose(link, lease, scope, limit=limit, deltas=deltas, blocked=window.blocked)
     return others if others.rows else window
@@ -105,7 +114,9 @@ def _choose(
     run_state, at, not_after = found[0][:3]
     rows = [Row._make(record[3:]) for record in found[1:]]
     allowed = _alone_if_uncertain(_but_hindered(rows, deltas))
-    share = reserve(link, lease, [row.to for row in allowed], least=max(1, limit // 4))
+    # A notice has a batch of its own: there is no fuller window that it could wait for.
+    least = 1 if scope.kind == RunKind.NOTICE else max(1, limit // 4)
+    share = reserve(link, lease, [row.to for row in allowed], least=least)
     return Window(
         run_state=run_state,
         at=at,

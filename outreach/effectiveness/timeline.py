@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from outreach.audience.models import Consent, Subscriber
 from outreach.campaigns.models import Run
-from outreach.delivery.models import Delivery
+from outreach.core.vocabulary import RunKind
+from outreach.delivery.models import Delivery, Notice
 from outreach.events.models import Conversion, Event, Reply
 
 #: Runs of the tree of organisations that are looked through, newest first.
@@ -56,12 +57,16 @@ def _deliveries(subscriber: Subscriber) -> dict[tuple[int, int], TimelineEntry]:
     """
     root = subscriber.organisation.path.partition("/")[0]
     runs = {
-        run.pk: run.campaign.name
+        run.pk: run.title
         for run in Run.objects.filter(organisation__path__startswith=f"{root}/")
+        .exclude(kind=RunKind.NOTICE)
         .select_related("campaign")
         .order_by("-pk")[:MOST_RUNS]
     }
-    found = Delivery.objects.filter(run__in=list(runs), target=f"s:{subscriber.pk}").order_by("-run_id")[:MOST_ENTRIES]
+    found = [
+        *Delivery.objects.filter(run__in=list(runs), target=f"s:{subscriber.pk}").order_by("-run_id")[:MOST_ENTRIES],
+        *_noticed(subscriber, runs),
+    ]
     return {
         (delivery.run_id, delivery.id): TimelineEntry(
             at=delivery.settled_at or delivery.created_at,
@@ -74,6 +79,14 @@ def _deliveries(subscriber: Subscriber) -> dict[tuple[int, int], TimelineEntry]:
         )
         for delivery in found
     }
+
+
+def _noticed(subscriber: Subscriber, titles: dict[int, str]) -> list[Delivery]:
+    """Deliveries of the notices that named the person; puts the names of their runs into `titles`."""
+    notices = Notice.objects.filter(subscriber=subscriber).select_related("run").order_by("-pk")[:MOST_ENTRIES]
+    titles.update({notice.run_id: notice.run.title for notice in notices})
+    runs, ids = {notice.run_id for notice in notices}, [notice.delivery for notice in notices]
+    return list(Delivery.objects.filter(run_id__in=runs, id__in=ids))
 
 
 def _events(deliveries: dict[tuple[int, int], TimelineEntry]) -> list[TimelineEntry]:

@@ -28,7 +28,7 @@ from outreach.core.vocabulary import (
 )
 from outreach.delivery.evidence import append_evidence, set_receipt
 from outreach.delivery.links import links_of
-from outreach.delivery.models import Delivery
+from outreach.delivery.models import Delivery, Notice
 from outreach.events.record import Happening, record
 from outreach.events.verdict import Judgement, judge_agent
 
@@ -135,7 +135,7 @@ def _position(run: Run, delivery: Delivery, url: str) -> int | None:
 def _stop_writing(delivery: Delivery, told: Told, *, organisation: Organisation) -> None:
     """Nobody is written to again at an address that does not exist, or whose owner reported us."""
     address = Address.objects.filter(pk=delivery.address_id).first() if delivery.address_id else None
-    normalised = address.normalised if address else _normalised(delivery.channel, told.address)
+    normalised = address.normalised if address else _normalised(delivery.channel, told.address) or _noticed(delivery)
     if not normalised:
         return
     owner = _owner_of(delivery) or organisation
@@ -148,6 +148,12 @@ def _stop_writing(delivery: Delivery, told: Told, *, organisation: Organisation)
     )
     if address and is_bounce:
         Address.objects.filter(pk=address.pk, state=AddressState.ACTIVE).update(state=AddressState.BOUNCING)
+
+
+def _noticed(delivery: Delivery) -> str:
+    """Where a notice went that names no subscriber."""
+    notice = Notice.objects.filter(run=delivery.run_id, delivery=delivery.id).first()
+    return notice.normalised if notice else ""
 
 
 def _owner_of(delivery: Delivery) -> Organisation | None:

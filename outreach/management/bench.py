@@ -10,11 +10,12 @@ from contextlib import redirect_stdout
 from types import ModuleType
 from typing import Final
 
-from outreach.management import bench_fanout, bench_import, bench_report, bench_send
+from outreach.management import bench_fanout, bench_import, bench_notices, bench_report, bench_send
 from outreach.management.own_database import own_database
 
 WHAT: Final[dict[str, ModuleType]] = {
     "send": bench_send,
+    "notices": bench_notices,
     "fanout": bench_fanout,
     "import": bench_import,
     "report": bench_report,

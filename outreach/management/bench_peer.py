@@ -39,12 +39,11 @@ def sink() -> Iterator[tuple[str, int]]:
     """
     if shutil.which(SINK) is None:
         raise StateConflict("smtp-sink is not installed (Debian: postfix). Name another mail server with --smtp.")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
+    port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     process = subprocess.Popen([SINK, *user, f"127.0.0.1:{port}", "1000"], stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield "127.0.0.1", port
     finally:
         process.kill()
@@ -73,8 +72,15 @@ def _source_rate(peer: tuple[str, int], sessions: int, octets: int, count: int) 
     return count / (time.monotonic() - begun)
 
 
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens there."""
+    deadline = time.monotonic() + 30
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

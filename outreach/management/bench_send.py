@@ -6,7 +6,7 @@ import argparse
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -57,7 +57,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         actor, topic = make_people(link, args.deliveries)
         campaign = make_campaign(actor, topic, smtp=peer)
         stack.enter_context(workers(children=args.workers, parents=args.hosts))
-        _wait_for_workers()
+        wait_for_workers()
         before = our_cpu_seconds(), database_cpu_seconds()
         begun = float(link.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0])  # type: ignore[index]
         run = start(actor, campaign)
@@ -94,8 +94,8 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def workers(*, children: int, parents: int = 1) -> Iterator[None]:
-    """Worker parents, the notices' worker and beat, as `outreach run` starts them."""
+def workers(*, children: int, parents: int = 1, also: Sequence[str] = ()) -> Iterator[None]:
+    """Worker parents, the workers of notices and upkeep, and beat, as `outreach run` starts them."""
     found = {program.name: program for program in programs(has_sandbox=False)}
     kept = [option for option in found["worker"].command if not option.startswith("--concurrency")]
     each = max(1, children // parents)
@@ -103,7 +103,7 @@ def workers(*, children: int, parents: int = 1) -> Iterator[None]:
         replace(found["worker"], name=f"worker {number}", command=[*kept, f"--concurrency={each}"], grace=6.0)
         for number in range(parents)
     ]
-    others = [replace(found[name], grace=6.0) for name in ("worker (notices)", "beat")]
+    others = [replace(found[name], grace=6.0) for name in ("worker (notices)", "worker (upkeep)", "beat", *also)]
     environment = {**os.environ, "OUTREACH_DATA": str(settings.DATA), "OUTREACH_WORKERS": str(children)}
     supervisor = Supervisor([*hosts, *others], environment=environment)
     keeper = threading.Thread(target=supervisor.run, name="supervisor")
@@ -115,8 +115,8 @@ def workers(*, children: int, parents: int = 1) -> Iterator[None]:
         keeper.join()
 
 
-def _wait_for_workers() -> None:
-    """Until the processes that were started are at rest: what they do to start is not what is measured."""
+def wait_for_workers() -> None:
+    """Wait until the processes that were started are at rest: what they do to start is not what is measured."""
     deadline, last = time.monotonic() + 60, -1.0
     while time.monotonic() < deadline:
         spent = our_cpu_seconds()

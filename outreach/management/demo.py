@@ -53,8 +53,8 @@ def handle(args: argparse.Namespace) -> int:
 def _processes() -> Iterator[None]:
     """Web, worker, beat and sandbox, as `outreach run` starts them."""
     environment = {**os.environ, "OUTREACH_DATA": str(settings.DATA)}
-    # Nobody sends notices here, and nothing is left to lose when the others are stopped.
-    needed = [program for program in programs(has_sandbox=True) if "notices" not in program.name]
+    # One worker does it all here, and nothing is left to lose when the others are stopped.
+    needed = [program for program in programs(has_sandbox=True) if "(" not in program.name]
     hurried = [replace(program, grace=GRACE) for program in needed]
     supervisor = Supervisor(hurried, environment=environment)
     # The children die with the thread that started them, so it lives until they are stopped.

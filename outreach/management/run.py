@@ -65,11 +65,12 @@ def check_port(host: str, port: int) -> None:
 
 
 def programs(*, has_sandbox: bool) -> list[Program]:
-    """What runs: notices have a worker of their own, so that none waits for a process busy with a campaign."""
+    """What runs: notices have a worker of their own, so that none waits for a campaign, a fan-out or an import."""
     commands: dict[str, list[str]] = {
         "web": [],
         "worker": [f"--queues={Lane.CAMPAIGNS},{UPKEEP}", f"--concurrency={settings.WORKERS}"],
-        "worker (notices)": [f"--queues={Lane.NOTICES},{UPKEEP}", "--concurrency=1"],
+        "worker (notices)": [f"--queues={Lane.NOTICES}", "--concurrency=1"],
+        "worker (upkeep)": [f"--queues={UPKEEP}", "--concurrency=1"],
         "beat": [],
     }
     sandbox = [_program("sandbox", [], stage=LAST_STAGE, grace=3.0)] if has_sandbox else []

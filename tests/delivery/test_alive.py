@@ -8,7 +8,7 @@ from outreach.core.models import Alert, Installation
 from outreach.delivery.alive import LastSeen, alive, reasons_to_hold
 from outreach.delivery.connection import Identity, connect, identity
 from outreach.delivery.runs import resume_run
-from tests.delivery.world import World, fates
+from tests.delivery.world import World, campaign_of, fates
 
 HERE = Identity(system="7", timeline=1)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ def test_after_a_long_absence_runs_are_held_until_somebody_says_go(world: World)
 
     assert alive() == [run.pk]
     run.refresh_from_db()
-    assert (run.state, run.campaign.state, run.trouble["code"]) == ("held", "held", "away")
+    assert (run.state, campaign_of(run).state, run.trouble["code"]) == ("held", "held", "away")
     assert world.send_all() == 0
     assert Alert.objects.get().facts["from"] < Alert.objects.get().facts["to"]
 

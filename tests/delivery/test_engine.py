@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outreach.delivery.check import check_ledger
-from tests.delivery.world import World, fates
+from tests.delivery.world import World, campaign_of, fates
 
 
 def test_everybody_gets_the_message_once_and_the_run_is_finished(world: World) -> None:
@@ -14,7 +14,7 @@ def test_everybody_gets_the_message_once_and_the_run_is_finished(world: World) -
 
     run.refresh_from_db()
     assert served == 1
-    assert run.state == run.campaign.state == "finished"
+    assert run.state == campaign_of(run).state == "finished"
     assert sorted(message.to for message in world.box().messages) == sorted(
         f"person{person.pk}@example.org" for person in people
     )

@@ -14,7 +14,7 @@ from outreach.delivery.lease import resolve_lost, take_batch
 from outreach.delivery.models import Attempt, Batch, Delivery
 from outreach.delivery.runs import cancel_run, pause_run, release_batch, resume_run
 from outreach.delivery.sweep import sweep
-from tests.delivery.world import World, fates, let_leases_run_out
+from tests.delivery.world import World, campaign_of, fates, let_leases_run_out
 
 
 class Died(BaseException):
@@ -186,7 +186,7 @@ def test_in_a_stopped_run_lost_ids_become_unknown_and_nothing_is_sent(world: Wor
     sweep()
 
     run.refresh_from_db()
-    assert run.state == run.campaign.state == state
+    assert run.state == campaign_of(run).state == state
     rest = ("email", "planned", "") if state == "paused" else ("email", "cancelled", "run_cancelled")
     assert fates(run) == {("email", "unknown", "lost_in_hand"): 4, rest: 2}
     assert len(world.box().messages) == 2

@@ -17,7 +17,7 @@ from outreach.delivery.check import check_ledger
 from outreach.delivery.models import Batch
 from outreach.delivery.runs import cancel_run, pause_run, resume_run
 from outreach.delivery.sweep import sweep
-from tests.delivery.world import World, fates
+from tests.delivery.world import World, campaign_of, fates
 
 PEOPLE: Final = 10
 WINDOW: Final = 3
@@ -65,7 +65,7 @@ def sending(world: World) -> Iterator[threading.Thread]:
 
 def state_of(run: Run) -> str:
     run.refresh_from_db()
-    assert run.campaign.state == run.state
+    assert campaign_of(run).state == run.state
     return run.state
 
 

@@ -56,8 +56,9 @@ class World:
 
     def account(self, channel: str, **fields: Any) -> Account:
         policy = "resend" if channel == "email" else "hold"
-        values = {"adapter": "memory", "unknown_policy": policy, "hook_key": f"key-{channel}-{len(fields)}", **fields}
-        return Account.objects.create(organisation=self.council, channel=channel, name=channel, **values)
+        key = f"key-{channel}-{len(fields)}"
+        values = {"name": channel, "adapter": "memory", "unknown_policy": policy, "hook_key": key, **fields}
+        return Account.objects.create(organisation=self.council, channel=channel, **values)
 
     def people(
         self, count: int, *, channels: Iterable[str] = (Channel.EMAIL,), topic: Topic | None = None, **fields: Any
@@ -181,6 +182,12 @@ class World:
     def _pause(self, account: int, trouble: str) -> None:
         self.paused.append((account, trouble))
         Account.objects.filter(pk=account).update(state="paused", trouble=trouble)
+
+
+def campaign_of(run: Run) -> Campaign:
+    """The campaign that every run but those of notices has."""
+    assert run.campaign is not None
+    return run.campaign
 
 
 def fates(run: Run) -> dict[tuple[str, str, str], int]:

@@ -217,6 +217,62 @@ class PreviewCall(Body):
     subscriber: Annotated[str, Field(max_length=20)]
 
 
+Basis = Literal["contract", "legal_obligation", "vital_interests", "public_task"]
+
+
+class NoticeText(Body):
+    """One text of a notice. It knows `{{ data.… }}`, `{{ subscriber.… }}` and `{{ organisation.name }}`."""
+
+    channel: Literal["email", "sms"]
+    language: Lang
+    format: Literal["markdown", "mjml", "html", "text"] | None = None
+    subject: Annotated[str, Field(max_length=300)] = ""
+    body: Annotated[str, Field(max_length=200_000)] = ""
+    account: Annotated[str, Field(max_length=20)] | None = None
+
+
+class NoticeContentIn(NoticeText):
+    """A text for this notice alone."""
+
+    lawful_basis: Basis
+
+
+class NoticeTemplateIn(Body):
+    slug: Slug
+    organisation: Slug | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    lawful_basis: Annotated[Basis, Field(description="Why it may be sent without consent: GDPR, article 6(1).")]
+    contents: Annotated[list[NoticeText], Field(min_length=1, max_length=10)]
+
+
+class NoticeTemplatePatch(Body):
+    """What is given is the new value; `contents` is the whole list."""
+
+    slug: Slug | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    lawful_basis: Basis | None = None
+    contents: Annotated[list[NoticeText], Field(min_length=1, max_length=10)] | None = None
+
+
+class NoticeTo(Body):
+    """A channel and an address, or a subscriber (with a channel, where the template has texts for several)."""
+
+    channel: Literal["email", "sms"] | None = None
+    value: Annotated[str, Field(max_length=320)] | None = None
+    subscriber: Annotated[str, Field(max_length=20)] | None = None
+
+
+class NoticeIn(Body):
+    """One message to one person: by a `template`, or with a `content` of its own."""
+
+    organisation: Slug | None = None
+    to: NoticeTo
+    template: Slug | None = None
+    content: NoticeContentIn | None = None
+    data: Annotated[dict[str, JsonValue], Field(description="What `{{ data }}` holds: at most 20,000 characters.")] = {}
+    language: Lang | None = None
+
+
 class ConversionIn(Body):
     """Who it was: one of the three."""
 
@@ -379,6 +435,45 @@ class RunOut(Schema):
 
     id: str
     state: str
+
+
+class NoticeTemplateOut(Schema):
+    id: str
+    slug: str
+    organisation: str
+    name: str
+    lawful_basis: str
+    contents: list[dict[str, Any]]
+    created_at: str
+    changed_at: str
+
+
+class NoticeAccepted(Schema):
+    id: str
+    state: str
+
+
+class NoticeOut(Schema):
+    """`delivery` is the receipt's id: `GET /deliveries/{delivery}`."""
+
+    id: str
+    organisation: str
+    template: str | None
+    lawful_basis: str
+    channel: str
+    language: str
+    address: str
+    subscriber: str | None
+    state: str
+    reason: str
+    receipt: str
+    uncertain: bool
+    attempts: int
+    provider_id: str
+    delivery: str
+    created_at: str
+    settled_at: str | None
+    receipt_at: str | None
 
 
 class ListPage(Schema):

@@ -8,9 +8,10 @@ from typing import Any
 from django.conf import settings
 
 from outreach.audience.models import Import, Subscriber, Topic
-from outreach.campaigns.models import Campaign, Service
+from outreach.campaigns.models import Campaign, NoticeTemplate, Service
 from outreach.core.models import Account
 from outreach.delivery.adapters import nest_imap
+from outreach.effectiveness.notices import NoticeFate
 from outreach.events.models import Event, Reply
 from outreach.feeds.models import Source
 from outreach.sandbox.models import SandboxMessage
@@ -144,6 +145,47 @@ def campaign_json(campaign: Campaign) -> Json:
         "services": sorted(service.slug for service in campaign.services.all()),
         "created_at": moment(campaign.created_at),
         "edited_at": moment(campaign.edited_at),
+    }
+
+
+def notice_template_json(template: NoticeTemplate) -> Json:
+    return {
+        "id": str(template.pk),
+        "slug": template.slug,
+        "organisation": template.organisation.slug,
+        "name": template.name,
+        "lawful_basis": template.lawful_basis,
+        "contents": [
+            {**content, "account": str(content["account"]) if content["account"] else None}
+            for content in template.contents
+        ],
+        "created_at": moment(template.created_at),
+        "changed_at": moment(template.changed_at),
+    }
+
+
+def notice_json(found: NoticeFate) -> Json:
+    """Never what it said: `data` is its caller's, and may be a secret of the person's."""
+    notice, delivery = found.notice, found.delivery
+    return {
+        "id": str(notice.pk),
+        "organisation": notice.organisation.slug,
+        "template": notice.template.slug if notice.template else None,
+        "lawful_basis": notice.lawful_basis,
+        "channel": notice.channel,
+        "language": delivery.language,
+        "address": notice.value,
+        "subscriber": str(notice.subscriber_id) if notice.subscriber_id else None,
+        "state": found.state,
+        "reason": delivery.reason,
+        "receipt": delivery.receipt,
+        "uncertain": delivery.uncertain,
+        "attempts": delivery.attempts,
+        "provider_id": delivery.provider_id,
+        "delivery": delivery.public_id,
+        "created_at": moment(notice.created_at),
+        "settled_at": moment(delivery.settled_at),
+        "receipt_at": moment(delivery.receipt_at),
     }
 
 

@@ -1,0 +1,150 @@
+"""Notices: one message to one person now, by the priority lane, through the same ledger as everything else.
+
+Here a call becomes rows, or a refusal that leaves nothing. What may still stop the message is looked up when it leaves:
+suppression, erasure, the address; no topic's consent, since the template's lawful basis stands in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter as Tally
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from outreach.audience.erasure import on_erase
+from outreach.core.access import Actor
+from outreach.core.errors import Invalid
+from outreach.core.queue import enqueue
+from outreach.core.secrets import address_digest
+from outreach.core.vocabulary import DeliveryState, Lane, Permission
+from outreach.delivery import counters, queries
+from outreach.delivery.compile import compile_content, source_of
+from outreach.delivery.connection import callers_link, fetch_one
+from outreach.delivery.models import Attempt, Notice
+from outreach.delivery.notice_call import Addressee, NoticeCall, Wording, missing_data, read_addressee, read_wording
+from outreach.delivery.notice_plan import find_run, plan_of, with_accounts
+from outreach.delivery.recipients import content_for
+from outreach.delivery.render import Recipient, RenderingFailed, compile_run
+from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
+
+#: Characters of `data` as JSON.
+LONGEST_DATA: Final = 20_000
+#: A run that was closed between finding it and adding to it is looked for again.
+TRIES: Final = 3
+
+
+def send_notice(actor: Actor, call: NoticeCall) -> Notice:
+    """Take one message to one person, and have it sent as soon as this commits. Nothing is stored of a bad call.
+
+    Raises:
+        Invalid: with every bad field, by path: the address, the template, a variable that `data` lacks (`data/code`).
+        StateConflict: there is no account to send through.
+        Forbidden
+    """
+    actor.require(Permission.PUBLISH)
+    organisation = actor.organisation
+    wording = read_wording(call, organisation)
+    addressee = read_addressee(call, organisation, wording)
+    chosen = [content for content in wording.contents if content["channel"] == addressee.channel]
+    notice = {"template": wording.template.slug if wording.template else "", "lawful_basis": wording.lawful_basis}
+    plan = with_accounts(plan_of(organisation, chosen, name=wording.name, notice=notice), organisation)
+    spoken = call.language or (addressee.subscriber.language if addressee.subscriber else "")
+    content = content_for(plan, addressee.channel, spoken)
+    assert content is not None  # noqa: S101 -- the addressee was read for a channel that is written
+    _require_data(call.data, content, plan)
+    _require_rendering(call.data, content, plan, addressee)
+    return _store(actor, call, wording, addressee, plan=plan, content=content)
+
+
+def _require_data(data: Mapping[str, Any], content: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    if len(json.dumps(data, ensure_ascii=False)) > LONGEST_DATA:
+        raise Invalid({"data": [_("This is too long: at most %(most)s characters.") % {"most": LONGEST_DATA}]})
+    missing = missing_data(compile_content(source_of(content, plan)).data, data)
+    if missing:
+        sentence = _("The text needs this.")
+        raise Invalid({"/".join(("data", *path)): [sentence] for path in missing})
+
+
+def _require_rendering(
+    data: Mapping[str, Any], content: Mapping[str, Any], plan: Mapping[str, Any], addressee: Addressee
+) -> None:
+    """Make the message as the worker will: what cannot be made is refused now, not later."""
+    recipient = Recipient(
+        delivery=SAMPLE_DELIVERY,
+        channel=addressee.channel,
+        language=content["language"],
+        to=addressee.value,
+        subscriber=person_facts(addressee.subscriber) if addressee.subscriber else None,
+        data=data,
+    )
+    try:
+        compile_run(plan, run_id=0, base_url=settings.BASE_URL).render(recipient)
+    except RenderingFailed as err:
+        raise Invalid({"data": [_("The message could not be made with this.")]}) from err
+
+
+@transaction.atomic
+def _store(
+    actor: Actor,
+    call: NoticeCall,
+    wording: Wording,
+    addressee: Addressee,
+    *,
+    plan: Mapping[str, Any],
+    content: Mapping[str, Any],
+) -> Notice:
+    link = callers_link()
+    given = {
+        "account": content["account"],
+        "channel": addressee.channel,
+        "language": content["language"],
+        "subscriber": addressee.subscriber.pk if addressee.subscriber else None,
+        "address": addressee.address,
+        "template": wording.template.pk if wording.template else None,
+        "lawful_basis": wording.lawful_basis,
+        "value": addressee.value,
+        "normalised": addressee.normalised,
+        "address_digest": address_digest(addressee.channel, addressee.normalised),
+        "data": json.dumps(call.data),
+        "token": actor.token.pk if actor.token else None,
+        "is_last": wording.template is None,
+    }
+    for _try in range(TRIES):
+        run = find_run(link, actor.organisation, plan, is_single=wording.template is None)
+        row = fetch_one(link, queries.INSERT_NOTICE, run=run, **given)
+        if row is not None:
+            break
+    else:
+        raise RuntimeError("a run that takes notices was closed again and again")
+    enqueue("outreach.work", Lane.NOTICES.value, lane=Lane.NOTICES)
+    deltas: counters.Deltas = Tally()
+    counters.born(
+        deltas,
+        channel=addressee.channel,
+        language=content["language"],
+        state=DeliveryState.PLANNED.value,
+        reason="",
+        count=1,
+    )
+    counters.write(link, run, deltas)
+    return Notice.objects.get(pk=row[0])
+
+
+def forget_notices(subscriber_id: int, addresses: list[tuple[str, str]]) -> None:
+    """Empty what notices hold of a person who is erased, by name or by address; their fates stay."""
+    digests = [address_digest(channel, normalised) for channel, normalised in addresses]
+    mine = Notice.objects.filter(subscriber=subscriber_id) | Notice.objects.filter(digest__in=digests)
+    with_evidence = list(mine.values_list("run_id", "delivery"))
+    mine.update(value="", normalised="", data={})
+    for run, delivery in with_evidence:
+        Attempt.objects.filter(run=run, delivery=delivery).update(detail="")
+
+
+def register() -> None:
+    """Have erasures come by here; once, at start-up."""
+    if forget_notices not in on_erase:
+        on_erase.append(forget_notices)
