@@ -10,18 +10,6 @@ from typing import Final
 OPEN: Final = frozenset({"planned", "deferred"})
 #: States that say that nobody got the message; `unknown` says that nobody knows.
 NOT_TAKEN: Final = frozenset({"rejected", "skipped", "held_out", "cancelled"})
-#: Column -> width.
-COLUMNS: Final = {
-    "scenario": 46,
-    "seed": 11,
-    "messages": 9,
-    "accepted": 9,
-    "lost": 5,
-    "doubled": 8,
-    "not flagged": 12,
-    "in hand at the cut": 19,
-    "bound": 6,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +39,16 @@ class Comparison:
     lost: list[str]
     #: Taken twice by the peer.
     doubled: list[str]
+    #: Whose receipt says that they may be.
+    flagged: list[str]
     #: Doubled, and the receipt does not say that it may be.
     not_flagged: list[str]
     #: Ids in hand at the cut: so many may be doubled.
     in_hand: int
     #: What must not be at all, in words.
     wrong: list[str] = field(default_factory=list)
+    #: What was done, and when, in words.
+    schedule: str = ""
 
     @property
     def bound(self) -> int:
@@ -72,13 +64,6 @@ class Comparison:
             found.append(f"{len(self.doubled)} doubled, where at most {self.bound} may be")
         return [*found, *self.wrong]
 
-    def line(self) -> str:
-        """This run's line of the table."""
-        counts = [self.lost, self.doubled, self.not_flagged]
-        numbers = [self.messages, self.accepted, *map(len, counts), self.in_hand, self.bound]
-        name = f"{self.scenario} ({self.policy})"
-        return _line([name, *map(str, (self.seed, *numbers))])
-
 
 def compare(
     scenario: str,
@@ -89,6 +74,7 @@ def compare(
     fates: Collection[Fate],
     taken: Iterable[str],
     cut: Collection[str],
+    schedule: str = "",
 ) -> Comparison:
     """Compare the ledger's rows with what the peer took: `taken` holds one `RUN-ID` for each completed message.
 
@@ -108,9 +94,11 @@ def compare(
         accepted=sum(fate.state == "accepted" for fate in fates),
         lost=lost,
         doubled=doubled,
+        flagged=[fate.id for fate in fates if fate.uncertain],
         not_flagged=[id_ for id_ in doubled if id_ in by_id and not by_id[id_].uncertain],
         in_hand=len(cut),
         wrong=_contradictions(by_id, times, set(cut)),
+        schedule=schedule,
     )
 
 
@@ -131,13 +119,3 @@ def _contradictions(fates: dict[str, Fate], times: Counter[str], cut: set[str]) 
 
 def _twice(targets: Iterable[str]) -> list[str]:
     return [target for target, count in Counter(targets).items() if count > 1]
-
-
-def table(comparisons: Iterable[Comparison]) -> str:
-    """All runs, a line each."""
-    return "\n".join([_line(list(COLUMNS)), *(comparison.line() for comparison in comparisons)])
-
-
-def _line(cells: list[str]) -> str:
-    first, *others = zip(cells, COLUMNS.values(), strict=True)
-    return first[0].ljust(first[1]) + "".join(cell.rjust(width) for cell, width in others)
