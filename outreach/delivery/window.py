@@ -112,7 +112,7 @@ def _choose(
     if not found:
         return Window()
     run_state, at, not_after = found[0][:3]
-    rows = [Row._make(record[3:]) for record in found[1:]]
+    rows = [Row(*record[3:]) for record in found[1:]]
     allowed = _alone_if_uncertain(_but_hindered(rows, deltas))
     # A notice has a batch of its own: there is no fuller window that it could wait for.
     least = 1 if scope.kind == RunKind.NOTICE else max(1, limit // 4)
