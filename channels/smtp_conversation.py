@@ -6,6 +6,7 @@ message costs one round trip. Every command written is matched with its reply in
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Container
@@ -22,13 +23,14 @@ from channels.base import (
     TemporaryFailure,
     UnsupportedContent,
 )
+from channels.dkim import Signer
 from channels.mailboxes import address_of, envelope_form
 from channels.mime import assemble, needs_eight_bits, to_seven_bits
 from channels.smtp_replies import NotSmtp, Reply, Step, judge, queue_id
 from channels.smtp_wire import Connection
 
-#: How the replies to a message's end and to the next one's envelope begin, when all goes well.
-_USUAL: Final = [b"250 ", b"250 ", b"250 ", b"354 ", b""]
+#: The replies to a message's end and to the next one's envelope, when all goes well.
+_USUAL: Final = re.compile(rb"250 ([^\r\n]*)\r\n250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n")
 _END_OF_DATA: Final = b".\r\n"
 _CLOSING: Final = 421
 _ENVELOPE: Final = (Step.SENDER, Step.RECIPIENT, Step.DATA)
@@ -54,7 +56,7 @@ class Transfer:
         return deque(zip(_ENVELOPE, self.envelope.splitlines(keepends=True), strict=True))
 
 
-def prepare(message: Message, *, sender: str, extensions: Container[str]) -> Transfer:
+def prepare(message: Message, *, sender: str, extensions: Container[str], signer: Signer | None = None) -> Transfer:
     """What this server must be told to take the message.
 
     Raises:
@@ -75,6 +77,8 @@ def prepare(message: Message, *, sender: str, extensions: Container[str]) -> Tra
         parameters += b" SMTPUTF8"
     envelope = b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (origin.encode(), parameters, recipient.encode())
     is_ready = message.is_dotless and content is message.raw
+    if signer is not None:  # the bytes that leave, before dots are stuffed: no later step may change them
+        content = signer.sign(content)
     return Transfer(message, envelope, content + _END_OF_DATA if is_ready else stuff_dots(content))
 
 
@@ -134,17 +138,18 @@ class Conversation:
 
         None where anything is unusual; then nothing was done, and the replies are for `hear`, one by one.
         """
-        if self._pair is None or self.connection.is_writing or not self.connection.has_heard_all:
+        pair = self._pair
+        if pair is None or self.connection.is_writing or not self.connection.has_heard_all:
             return None
-        lines = data.split(b"\r\n")
-        if [line[:4] for line in lines] != _USUAL:
+        usual = _USUAL.fullmatch(data)
+        if usual is None:
             return None
-        done, following = self._pair
+        done, following = pair
         self._pair = None
         self.served += 1
         self._send_content(following, take_next)
-        taken = Reply(250, lines[0][4:].decode("utf-8", "replace"))
-        return Outcome(id=done.message.id, kind=OutcomeKind.ACCEPTED, provider_id=queue_id(taken))
+        provider_id = queue_id(usual[1].decode("utf-8", "replace"))
+        return Outcome(id=done.message.id, kind=OutcomeKind.ACCEPTED, provider_id=provider_id)
 
     def hear(self, reply: Reply, take_next: Callable[[Conversation], Transfer | None]) -> Outcome | None:
         """Take one reply; go on with the message that it belongs to; give the outcome where this was the last.
@@ -263,4 +268,4 @@ class Conversation:
         self.served += 1
         if transfer.refusal is not None:
             return transfer.refusal.outcome(transfer.message.id)
-        return Outcome(id=transfer.message.id, kind=OutcomeKind.ACCEPTED, provider_id=queue_id(reply))
+        return Outcome(id=transfer.message.id, kind=OutcomeKind.ACCEPTED, provider_id=queue_id(reply.text))

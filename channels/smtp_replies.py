@@ -150,7 +150,7 @@ def _by_status(reply: Reply) -> tuple[type[ChannelError], str] | None:
     return _BY_STATUS.get(status) or _BY_STATUS.get(status.rpartition(".")[0])
 
 
-def queue_id(reply: Reply) -> str:
-    """The server's own id of a message that it took, where it tells one in the usual words."""
-    words = reply.text.partition("queued as ")[2].split(maxsplit=1)
+def queue_id(text: str) -> str:
+    """The server's own id of a message that it took, where its reply tells one in the usual words."""
+    words = text.partition("queued as ")[2].split(maxsplit=1)
     return words[0].strip("<>()[].,;")[:200] if words else ""

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from channels import smtp_wire
 from channels.base import Account, AccountProblem, ChannelError, Message, Outcome, TemporaryFailure, UnsupportedContent
+from channels.dkim import Signer
 from channels.smtp_conversation import Conversation, Transfer, prepare
 from channels.smtp_replies import NotSmtp
 from channels.smtp_wire import Server, connect
@@ -29,6 +30,8 @@ class SmtpSession:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._signer: Signer | None = None
+        self._is_signer_known = False
         self._selector = selectors.DefaultSelector()
         self._open: list[Conversation] = []
         #: Those that the selector watches for the right to write.
@@ -75,11 +78,25 @@ class SmtpSession:
     def busy(self) -> list[Conversation]:
         return [one for one in self._open if not one.is_idle]
 
+    def is_busy(self) -> bool:
+        return any(not one.is_idle for one in self._open)
+
     def has_room(self, server: Server) -> bool:
         return len(self._open) < server.connections
 
     def server(self) -> Server:
         return Server.of(self._account)
+
+    def signer(self) -> Signer | None:
+        """What signs the messages, if anything does; its keys are loaded once.
+
+        Raises:
+            AccountProblem: a key cannot be used.
+        """
+        if not self._is_signer_known:
+            self._signer = Signer.of(self._account.settings)
+            self._is_signer_known = True
+        return self._signer
 
     def wait(self, seconds: float) -> list[Conversation]:
         """Flush what can be written; the conversations with something to read, as soon as there are any."""
@@ -129,6 +146,10 @@ class _Window:
         self._session = session
         self._source = iter(messages)
         self._is_dry = False
+        #: Whether some connection may be free, or one more be opened.
+        self._has_place = True
+        #: When those that fell silent are looked for next, on this host's own clock.
+        self._look_at = 0.0
         self._ready: deque[Outcome] = deque()
         #: Messages of which nothing was handed over when their connection went; each may go again once.
         self._again: deque[Message] = deque()
@@ -139,17 +160,18 @@ class _Window:
     def run(self) -> Iterator[Outcome]:
         try:
             server = self._session.server()
+            self._signer = self._session.signer()
         except AccountProblem as err:
             yield from (err.outcome(message.id) for message in self._source)
             return
         self._server = server
         while True:
-            self._put_to_work()
+            if self._has_place:
+                self._put_to_work()
             yield from self._drain()
-            if not self._session.busy():
+            if not self._session.is_busy():
                 return
             self._exchange()
-            yield from self._drain()
 
     def _drain(self) -> Iterator[Outcome]:
         while self._ready:
@@ -157,6 +179,7 @@ class _Window:
 
     def _put_to_work(self) -> None:
         """Give each free connection a message, and open further ones while there are messages for them."""
+        self._has_place = False
         if self._is_dry and not self._again:
             return
         for conversation in self._session.idle():
@@ -199,7 +222,12 @@ class _Window:
         """The next message, ready for this connection; those that it cannot carry are answered at once."""
         while (message := self._pull()) is not None:
             try:
-                return prepare(message, sender=self._server.sender, extensions=conversation.connection.extensions)
+                return prepare(
+                    message,
+                    sender=self._server.sender,
+                    extensions=conversation.connection.extensions,
+                    signer=self._signer,
+                )
             except UnsupportedContent as err:
                 self._ready.append(err.outcome(message.id))
         return None
@@ -209,17 +237,18 @@ class _Window:
         self._session.watch(conversation)
 
     def _exchange(self) -> None:
-        ready = self._session.wait(self._patience())
-        for conversation in ready:
+        pause = smtp_wire.REPLY_SECONDS / 10
+        for conversation in self._session.wait(pause):
             self._listen(conversation)
         now = time.monotonic()
-        for conversation in self._session.busy():
-            if conversation not in ready and now - conversation.quiet_since > smtp_wire.REPLY_SECONDS:
-                self._lose(conversation, TimeoutError(f"no answer within {smtp_wire.REPLY_SECONDS:.0f} seconds"))
+        if now >= self._look_at:
+            self._look_at = now + pause
+            self._lose_silent(now)
 
-    def _patience(self) -> float:
-        oldest = min(conversation.quiet_since for conversation in self._session.busy())
-        return max(0.0, oldest + smtp_wire.REPLY_SECONDS - time.monotonic()) + 0.01
+    def _lose_silent(self, now: float) -> None:
+        for conversation in self._session.busy():
+            if now - conversation.quiet_since > smtp_wire.REPLY_SECONDS:
+                self._lose(conversation, TimeoutError(f"no answer within {smtp_wire.REPLY_SECONDS:.0f} seconds"))
 
     def _listen(self, conversation: Conversation) -> None:
         try:
@@ -230,6 +259,7 @@ class _Window:
             else:
                 self._hear_each(conversation, data)
             self._session.watch(conversation)
+            self._has_place |= conversation.is_idle
         except (OSError, NotSmtp) as err:
             self._lose(conversation, err)
 
@@ -242,6 +272,7 @@ class _Window:
                 raise conversation.over
 
     def _lose(self, conversation: Conversation, error: Exception) -> None:
+        self._has_place = True
         outcomes, untouched = self._session.lose(conversation, error)
         self._ready.extend(_redacted(outcome, self._server) for outcome in outcomes)
         for message in untouched:

@@ -7,6 +7,7 @@ a condition or a filter does, has no such form and is rendered for each one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -24,6 +25,8 @@ Cut: TypeAlias = list["str | Path"]
 #: A person's attribute is cut to this, and a list of them.
 LONGEST_VALUE: Final = 2_000
 MOST_VALUES: Final = 100
+#: What `escape` writes in another way.
+_SPECIAL: Final = re.compile("[&<>'\"]")
 #: What a person's variable may be to have a slot; their attributes have one each.
 _FIELDS: Final = frozenset({("subscriber", "name"), ("subscriber", "kind"), ("subscriber", "language")})
 _ATTRIBUTES: Final = ("subscriber", "attributes")
@@ -69,7 +72,7 @@ def filled(slot: Slot, subscriber: Mapping[str, Any], urls: Mapping[str, str]) -
         text = printed(subscriber.get(path[1]) or "")
     else:
         text = printed(bounded((subscriber.get("attributes") or {}).get(path[2])))
-    return str(escape(text)) if is_escaped else text
+    return str(escape(text)) if is_escaped and _SPECIAL.search(text) else text
 
 
 def bounded(value: Any) -> Any:

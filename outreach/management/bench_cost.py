@@ -22,8 +22,9 @@ def cpu_seconds(root: int) -> float:
 
 
 def our_cpu_seconds() -> float:
-    """Of our Python processes: this one and what it started, but not the database."""
-    return cpu_seconds(os.getpid()) - sum(cpu_seconds(pid) for pid in _postmasters())
+    """Of our Python processes: this one and what it started, but neither the database nor a mail server."""
+    others = [child.pid for child in psutil.Process().children() if "python" not in child.name()]
+    return cpu_seconds(os.getpid()) - sum(cpu_seconds(pid) for pid in others)
 
 
 def database_cpu_seconds() -> float:

@@ -40,12 +40,22 @@ PEOPLE: Final = (
     "VACUUM ANALYZE",
     "CHECKPOINT",
 )
-#: With its frame a multipart of about 4 kB of text and HTML beside the headers.
-BODY: Final = """# Здравейте, {{ subscriber.name }}!
-
-Новата е-услуга вече е онлайн: [вижте как](https://egov.example/how) или [попитайте](https://egov.example/ask).
-
-От днес документите се подават от вкъщи, за дванадесет минути и без такса.
+#: A whole document of an author's own: with its text part and the headers a message of about 4 kB.
+BODY: Final = """<!DOCTYPE html>
+<html lang="bg"><head><meta charset="utf-8"><title>Новата е-услуга</title></head>
+<body style="margin:0;background-color:#eef1f6;color:#1a2233;font-family:Arial,sans-serif">
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" style="padding:24px">
+<h1 style="font-size:27px;line-height:34px;color:#101828">Здравейте, {{ subscriber.name }}!</h1>
+<p style="font-size:17px;line-height:27px">Новата е-услуга вече е онлайн:
+<a href="https://egov.example/how" style="color:#12397f">вижте как</a> или
+<a href="https://egov.example/ask" style="color:#12397f">попитайте</a>.</p>
+<p style="font-size:17px;line-height:27px">От днес документите се подават от вкъщи, за дванадесет минути и без такса.
+Нужни са само личната карта и електронен подпис; готовото удостоверение идва на този адрес.</p>
+<p style="font-size:17px;line-height:27px">Ако предпочитате гише, то работи както досега, всеки делничен ден.</p>
+<p style="font-size:14px;line-height:21px;color:#566077">Получавате това писмо, защото избрахте темата „Услуги“.
+<a href="{{ preferences_url }}" style="color:#12397f">Предпочитания</a> ·
+<a href="{{ unsubscribe_url }}" style="color:#12397f">Отписване</a></p>
+</td></tr></table></body></html>
 """
 
 
@@ -75,7 +85,7 @@ def make_campaign(actor: Actor, topic: Topic, *, smtp: tuple[str, int], dkim: di
         },
         is_sandbox=True,  # it may speak to this machine
     )
-    content = {"channel": "email", "format": "markdown", "body": BODY, "account": str(account.pk)}
+    content = {"channel": "email", "format": "html", "body": BODY, "account": str(account.pk)}
     return create_campaign(
         actor,
         {
