@@ -83,7 +83,8 @@ def _own_wording(given: Mapping[str, Any], organisation: Organisation) -> Wordin
         problems |= dict(err.fields)
     if problems:
         raise Invalid(problems)
-    return Wording(template=None, name="", lawful_basis=str(basis), contents=[content])
+    name = content["subject"][:200] or content["channel"]
+    return Wording(template=None, name=name, lawful_basis=str(basis), contents=[content])
 
 
 def read_addressee(call: NoticeCall, organisation: Organisation, wording: Wording) -> Addressee:

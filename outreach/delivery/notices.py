@@ -13,14 +13,18 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.erasure import on_erase
+from outreach.campaigns.models import Run
+from outreach.core import audit
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
+from outreach.core.models import Organisation
 from outreach.core.queue import enqueue
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import DeliveryState, Lane, Permission
+from outreach.core.vocabulary import CampaignState, DeliveryState, Lane, Permission, RunKind
 from outreach.delivery import counters, queries
 from outreach.delivery.compile import compile_content, source_of
 from outreach.delivery.connection import callers_link, fetch_one
@@ -30,6 +34,7 @@ from outreach.delivery.notice_plan import find_run, plan_of, with_accounts
 from outreach.delivery.recipients import content_for
 from outreach.delivery.render import Recipient, RenderingFailed, compile_run
 from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
+from outreach.delivery.runs import cancel_run, resume_run
 
 #: Characters of `data` as JSON.
 LONGEST_DATA: Final = 20_000
@@ -132,6 +137,36 @@ def _store(
     )
     counters.write(link, run, deltas)
     return Notice.objects.get(pk=row[0])
+
+
+def stopped_runs(organisation: Organisation) -> QuerySet[Run]:
+    """Runs of notices that wait for somebody: held or paused, each with messages that have not left."""
+    waiting = (CampaignState.HELD, CampaignState.PAUSING, CampaignState.PAUSED)
+    return Run.objects.for_organisation(organisation).filter(kind=RunKind.NOTICE, state__in=waiting).order_by("-pk")
+
+
+@transaction.atomic
+def resume_notices(actor: Actor, run: Run) -> None:
+    """Let the notices of a held or paused run go on.
+
+    Raises:
+        StateConflict, Forbidden
+    """
+    actor.require(Permission.PUBLISH)
+    resume_run(run.pk)
+    audit.record(actor, "notices.resumed", run)
+
+
+@transaction.atomic
+def cancel_notices(actor: Actor, run: Run) -> None:
+    """Close what has not left of a run of notices, for good.
+
+    Raises:
+        StateConflict, Forbidden
+    """
+    actor.require(Permission.PUBLISH)
+    cancel_run(run.pk)
+    audit.record(actor, "notices.cancelled", run)
 
 
 def forget_notices(subscriber_id: int, addresses: list[tuple[str, str]]) -> None:

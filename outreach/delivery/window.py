@@ -23,6 +23,10 @@ STATEMENTS: Final[Mapping[str, str]] = {
 }
 
 
+#: The last column of a row that is no notice's.
+NO_DATA: Final = (None,)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scope:
     """What the window statement needs of a run; frozen with it, so read once."""
@@ -112,7 +116,8 @@ def _choose(
     if not found:
         return Window()
     run_state, at, not_after = found[0][:3]
-    rows = [Row(*record[3:]) for record in found[1:]]
+    rest = () if scope.kind == RunKind.NOTICE else NO_DATA
+    rows = [Row._make(record[3:] + rest) for record in found[1:]]
     allowed = _alone_if_uncertain(_but_hindered(rows, deltas))
     # A notice has a batch of its own: there is no fuller window that it could wait for.
     least = 1 if scope.kind == RunKind.NOTICE else max(1, limit // 4)

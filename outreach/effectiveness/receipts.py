@@ -15,9 +15,9 @@ from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Account, Organisation
-from outreach.core.vocabulary import ConsentAction, ConsentPurpose, EventKind
+from outreach.core.vocabulary import ConsentAction, ConsentPurpose, EventKind, RunKind
 from outreach.delivery.links import compiled_run
-from outreach.delivery.models import Attempt, Batch, Delivery, Hand
+from outreach.delivery.models import Attempt, Batch, Delivery, Hand, Notice
 from outreach.effectiveness.prospects import Prospect, doubt, prospects
 from outreach.effectiveness.story import Known, Step, Withdrawal, tell_story
 from outreach.effectiveness.telling import Told, tell, tell_doubt, tell_prospect
@@ -38,6 +38,8 @@ class DeliveryReceipt:
     account: Account | None
     address: Address | None
     subscriber: Subscriber | None
+    #: Where it went; '' for a post, and where nobody keeps it any more.
+    to: str
     #: `sending` while it is in somebody's hands, else its state.
     state: str
     steps: list[Step]
@@ -95,6 +97,7 @@ def receipt_of(run: Run, delivery: Delivery) -> DeliveryReceipt:
         account=known.account,
         address=known.address,
         subscriber=known.subscriber,
+        to=known.address.value if known.address else _noticed_address(run, delivery),
         state="sending" if known.is_in_hand else str(delivery.state),
         steps=tell_story(known),
         doubt=doubt(known),
@@ -106,7 +109,7 @@ def as_json(found: DeliveryReceipt) -> dict[str, Any]:
     """The receipt as the API and the command give it; `text` is in the reader's language."""
     delivery = found.delivery
     return {
-        **delivery_json(delivery, address=found.address.value if found.address else "", state=found.state),
+        **delivery_json(delivery, address=found.to, state=found.state),
         "campaign": str(found.run.campaign_id) if found.run.campaign_id else None,
         "account": found.account and {"id": str(found.account.pk), "name": found.account.name},
         "created_at": delivery.created_at.isoformat(),
@@ -185,6 +188,13 @@ def _gather(run: Run, delivery: Delivery) -> Known:
 def _row(rows: QuerySet[Row], key: int | None) -> Row | None:
     """The row that the delivery names; it may be gone, since nothing of the ledger depends on it."""
     return rows.filter(pk=key).first() if key is not None else None
+
+
+def _noticed_address(run: Run, delivery: Delivery) -> str:
+    """A notice may name an address that is nobody's of ours."""
+    if run.kind != RunKind.NOTICE:
+        return ""
+    return Notice.objects.filter(run=run, delivery=delivery.id).values_list("value", flat=True).first() or ""
 
 
 def _hands(delivery: Delivery, attempts: list[Attempt]) -> list[Hand]:

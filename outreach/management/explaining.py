@@ -63,7 +63,7 @@ def _head(found: DeliveryReceipt) -> Iterator[str]:
     facts = {
         _("Campaign"): found.run.campaign.name if found.run.campaign else "",
         _("Channel"): str(Channel(delivery.channel).label),
-        _("Address"): mask(found.address.value) if found.address else "",
+        _("Address"): mask(found.to) if found.to else "",
         _("Sent through"): found.account.name if found.account else "",
         _("Number at the provider"): delivery.provider_id,
     }

@@ -96,11 +96,11 @@ def waiting_alerts(alerts: Iterable[Alert]) -> list[Waiting]:
     """Each alert as a row; one query more where a run is concerned."""
     found = list(alerts)
     runs = [int(alert.noun_id) for alert in found if alert.noun == "run" and alert.noun_id.isdigit()]
-    campaigns = {str(run): campaign for run, campaign in _campaigns_of(runs)}
+    campaigns = {str(run): campaign or 0 for run, campaign in _campaigns_of(runs)}
     return [_row(alert, campaigns) for alert in found]
 
 
-def _campaigns_of(runs: list[int]) -> Iterable[tuple[int, int]]:
+def _campaigns_of(runs: list[int]) -> Iterable[tuple[int, int | None]]:
     return Run.objects.filter(pk__in=runs).values_list("pk", "campaign_id") if runs else ()
 
 
@@ -119,6 +119,8 @@ def _row(alert: Alert, campaigns: Mapping[str, int]) -> Waiting:
 
 def _href(alert: Alert, campaigns: Mapping[str, int]) -> str:
     noun, key = ("campaign", campaigns.get(alert.noun_id)) if alert.noun == "run" else (alert.noun, alert.noun_id)
+    if key == 0:
+        return reverse("console:notices")
     if noun not in PAGES or not key:
         return reverse("console:home")
     view, name = PAGES[noun]

@@ -48,7 +48,14 @@ def navigation(path: str) -> Navigation:
         settings_group.append(entry("sandbox", _("Sandbox"), "flask"))
     return Navigation(
         groups=[
-            (_("Work"), [entry("home", _("Home"), "home"), entry("campaigns", _("Campaigns"), "send")]),
+            (
+                _("Work"),
+                [
+                    entry("home", _("Home"), "home"),
+                    entry("campaigns", _("Campaigns"), "send"),
+                    entry("notices", _("Notices"), "bolt"),
+                ],
+            ),
             (_("Audience"), [entry("people", _("People"), "users"), entry("topics", _("Topics"), "tags")]),
             (_("Settings"), settings_group),
         ]
