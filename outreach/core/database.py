@@ -7,6 +7,7 @@ leaves at most a running server behind, which the next command uses and stops.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import subprocess
@@ -22,11 +23,15 @@ from psycopg import sql
 
 from outreach.core.postgres import NAME, SOCKET_FILE, Cluster, DatabaseUnavailable, socket_folder
 
+logger = logging.getLogger(__name__)
+
 #: Crash recovery may have 2 GB of redo to read.
 START_TIMEOUT = 120.0
 #: A fast stop writes a checkpoint; after this it is an immediate one, which the next start repairs.
 STOP_TIMEOUT = 8.0
 POLL = 0.05
+#: Between two tries to start again a server that does not come up.
+RETRY_SECONDS = 2.0
 #: Servers that we started and others still use; kept, since a forgotten child of a living process stays a zombie.
 _left_running: list[subprocess.Popen[bytes] | None] = []
 
@@ -70,6 +75,7 @@ class EmbeddedDatabase:
         self.with_parent = with_parent
         self._users: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._try_after = 0.0
 
     def __enter__(self) -> EmbeddedDatabase:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -88,11 +94,19 @@ class EmbeddedDatabase:
             self._let_go()
 
     def ensure(self) -> None:
-        """Start the server again if it went away, and wait until it answers."""
-        if self.is_running():
+        """Start the server again if it went away, and wait until it answers.
+
+        Where it does not start, as on a full disk, that is logged and tried again at a later call: who keeps an
+        installation running must not give up for it.
+        """
+        if self.is_running() or time.monotonic() < self._try_after:
             return
         with self._one_at_a_time():
-            self._wait_until_it_answers()
+            try:
+                self._wait_until_it_answers()
+            except (DatabaseUnavailable, OSError) as error:
+                logger.error("The embedded database cannot be started, and is tried again: %s", error)
+                self._try_after = time.monotonic() + RETRY_SECONDS
 
     def is_running(self) -> bool:
         """Say whether the server's process is there."""
