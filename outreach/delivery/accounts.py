@@ -114,13 +114,17 @@ def change_account(
 
 @transaction.atomic
 def pause_account(account: Account, trouble: str, *, actor: Actor | None = None) -> None:
-    """Stop sending through the account and tell the operator why; nothing is lost, batches wait."""
+    """Stop sending through the account and tell people why; nothing is lost, batches wait.
+
+    Without an actor, `trouble` is what the provider says.
+    """
     if actor is not None:
         actor.require(Permission.MANAGE_ACCOUNTS)
         audit.record(actor, "account.paused", account)
     account.state, account.trouble = AccountState.PAUSED, trouble
     account.save(update_fields=["state", "trouble"])
-    alerts.raise_alert("account_paused", account, organisation=account.organisation, name=account.name, trouble=trouble)
+    code = "account_paused" if actor is None else "account_stopped"
+    alerts.raise_alert(code, account, organisation=account.organisation, name=account.name, trouble=trouble)
 
 
 @transaction.atomic
@@ -129,7 +133,7 @@ def resume_account(actor: Actor, account: Account) -> None:
     actor.require(Permission.MANAGE_ACCOUNTS)
     account.state, account.trouble = AccountState.ACTIVE, ""
     account.save(update_fields=["state", "trouble"])
-    alerts.resolve_alerts(account, "account_paused")
+    alerts.resolve_alerts(account, "account_paused", "account_stopped")
     audit.record(actor, "account.resumed", account)
     enqueue("outreach.work", Lane.CAMPAIGNS.value, lane=Lane.CAMPAIGNS)
 

@@ -63,10 +63,20 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         action=_("Look at it"),
     ),
     "account_paused": Wording(
-        title=_("The account “%(name)s” is paused"),
-        text=_("%(trouble)s Messages wait; nothing is lost."),
+        title=_("The account “%(name)s” is paused: it cannot send"),
+        text=_(
+            "The provider says: “%(trouble)s”. Open the account, correct its settings, check it, then resume it. "
+            "Messages wait; nothing is lost."
+        ),
         action=_("Open the account"),
         sign="plug",
+    ),
+    "account_stopped": Wording(
+        title=_("The account “%(name)s” is paused"),
+        text=_("%(trouble)s. Messages wait until somebody resumes it; nothing is lost."),
+        action=_("Open the account"),
+        sign="player-pause",
+        tone="warn",
     ),
     "inbound_unreadable": Wording(
         title=_("Replies to “%(name)s” cannot be fetched"),
@@ -135,6 +145,8 @@ class _Facts(dict[str, Any]):
 
     def __init__(self, facts: Mapping[str, Any], *, code: str) -> None:
         super().__init__(facts, code=code)
+        if "trouble" in self:
+            self["trouble"] = str(self["trouble"]).rstrip(". ")
         if "channels" in self:
             names = dict(Channel.choices)
             self["channels"] = ", ".join(str(names.get(channel, channel)) for channel in self["channels"])
