@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.erasure import on_erase
@@ -21,7 +20,7 @@ from outreach.campaigns.models import Run
 from outreach.core import audit
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
-from outreach.core.models import Organisation
+from outreach.core.models import Organisation, OwnedQuerySet
 from outreach.core.queue import enqueue
 from outreach.core.secrets import address_digest
 from outreach.core.vocabulary import CampaignState, DeliveryState, Lane, Permission, RunKind
@@ -139,7 +138,7 @@ def _store(
     return Notice.objects.get(pk=row[0])
 
 
-def stopped_runs(organisation: Organisation) -> QuerySet[Run]:
+def stopped_runs(organisation: Organisation) -> OwnedQuerySet[Run]:
     """Runs of notices that wait for somebody: held or paused, each with messages that have not left."""
     waiting = (CampaignState.HELD, CampaignState.PAUSING, CampaignState.PAUSED)
     return Run.objects.for_organisation(organisation).filter(kind=RunKind.NOTICE, state__in=waiting).order_by("-pk")

@@ -77,7 +77,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         if run is not None and not _is_running(link, run):
             raise BlastEnded
         took = _wait(arrivals, args.notices + 1)
-        memory = peak_rss_mb("outreach")
+        memory = peak_rss_mb("outreach-worker")
     times = sorted(took[number] - asked[number] for number in asked)
     return {
         "what": "notices",
