@@ -6,7 +6,7 @@ call-backs into `ProviderEvent`s. It never retries, sleeps, fails over, or looks
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -55,7 +55,7 @@ class Field:
     secret: bool = False
     required: bool = True
     default: str = ""
-    #: `text`, `number`, `email`, `url`, `phone` or `choice`.
+    #: `text`, `number`, `email`, `url`, `phone`, `choice` or `pem` (a key of several lines).
     kind: str = "text"
     choices: tuple[str, ...] = ()
     #: One sentence for the person who fills it in.
@@ -193,7 +193,7 @@ class ProviderEvent:
 class Problem:
     """A finding of `check`, in words a manager understands, with the remedy."""
 
-    #: `error` stops sending, `warning` does not.
+    #: `error` stops sending, `warning` does not; `note` is nothing wrong, but something to do elsewhere.
     severity: str
     code: str
     message: str
@@ -327,4 +327,13 @@ class Inbound(Protocol):
         Raises:
             ChannelError: the provider did not answer, or refused us.
         """
+        ...
+
+
+@runtime_checkable
+class Strict(Protocol):
+    """What an adapter has besides where a setting can be wrong in ways that its Field cannot tell; optional."""
+
+    def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
+        """What is wrong with these settings, each with its `field`; asks nobody. `kept` names secrets that stay."""
         ...

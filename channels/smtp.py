@@ -6,12 +6,14 @@ commands in `smtp_conversation`.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from channels import smtp_wire
 from channels.base import (
     Account,
+    AccountProblem,
     Capabilities,
     ChannelError,
     Field,
@@ -22,6 +24,7 @@ from channels.base import (
     TemporaryFailure,
     UnsupportedContent,
 )
+from channels.dkim import KEY_SETTINGS, BadKey, Signer, is_selector, load_key
 from channels.mailboxes import address_of, envelope_form
 from channels.smtp_session import SmtpSession
 from channels.smtp_wire import Server, connect
@@ -67,6 +70,40 @@ class Smtp:
             default="yes",
             help="Only a server with a certificate of its own making needs no.",
         ),
+        Field(
+            name="dkim_domain",
+            label="Domain that signs",
+            required=False,
+            help="Empty for the sender's domain. The keys are published there.",
+        ),
+        Field(
+            name="dkim_rsa_selector",
+            label="Selector of the RSA key",
+            required=False,
+            help="The name of the key in DNS, such as out2026. Empty: e-mails are not signed with this key.",
+        ),
+        Field(
+            name="dkim_rsa_key",
+            label="RSA private key",
+            required=False,
+            secret=True,
+            kind="pem",
+            help="In PEM form, 2048 bits, without a password. Every mail server understands its signatures.",
+        ),
+        Field(
+            name="dkim_ed25519_selector",
+            label="Selector of the Ed25519 key",
+            required=False,
+            help="A name of its own, such as out2026e. Empty: e-mails are not signed with this key.",
+        ),
+        Field(
+            name="dkim_ed25519_key",
+            label="Ed25519 private key",
+            required=False,
+            secret=True,
+            kind="pem",
+            help="In PEM form, without a password. Beside the RSA key: not every mail server understands it yet.",
+        ),
     )
 
     def open(self, account: Account) -> SmtpSession:
@@ -77,8 +114,11 @@ class Smtp:
             f"A mail server reports by e-mail; a call of {hook.kind!r} for {account.name!r} is not genuine."
         )
 
+    def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
+        return [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
+
     def check(self, account: Account) -> list[Problem]:
-        problems = [*_missing(account), *_check_sender(account)]
+        problems = [*_missing(account), *_check_sender(account), *_check_signing(account)]
         if any(problem.field == "host" for problem in problems):
             return problems
         return [*problems, *_check_server(account)]
@@ -111,6 +151,48 @@ def _check_sender(account: Account) -> list[Problem]:
             remedy="Write an address, or a name and an address such as News <news@example.org>.",
             field="sender",
         )
+    ]
+
+
+def _faults_of_key(
+    kind: str, selector_name: str, key_name: str, *, settings: Mapping[str, Any], kept: Container[str]
+) -> Iterator[Problem]:
+    selector, pem = str(settings.get(selector_name) or ""), str(settings.get(key_name) or "")
+    if selector and not is_selector(selector):
+        yield Problem(
+            severity="error",
+            code="invalid_selector",
+            message="A selector is a word of Latin letters, digits and hyphens, such as out2026.",
+            field=selector_name,
+        )
+    if selector and not pem and key_name not in kept:
+        yield Problem(severity="error", code="no_key", message="The selector needs its private key.", field=key_name)
+    if pem and not selector:
+        yield Problem(
+            severity="error", code="no_selector", message="The private key needs its selector.", field=selector_name
+        )
+    try:
+        if pem:
+            load_key(kind, pem)
+    except BadKey as err:
+        yield Problem(severity="error", code="invalid_key", message=str(err), field=key_name)
+
+
+def _check_signing(account: Account) -> list[Problem]:
+    """The DNS records to publish; whether they are there is not asked here."""
+    try:
+        signer = Signer.of(account.settings)
+    except AccountProblem as err:
+        message, remedy = "E-mails cannot be signed (DKIM)", "Correct the keys and the domain on the account's page."
+        said = err.detail.partition(": ")[2]
+        return [Problem(severity="error", code="dkim", message=f"{message}: {said}", remedy=remedy)]
+    message, remedy = (
+        "Publish this TXT record in DNS",
+        "Receivers verify our signatures by it. Until it is published they take the messages for unsigned.",
+    )
+    return [
+        Problem(severity="note", code="dkim_record", message=f'{message}: {key.host} TXT "{key.record}"', remedy=remedy)
+        for key in (signer.keys if signer else ())
     ]
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
-from channels.base import Capabilities, Field, Problem, Session
+from channels.base import Capabilities, Field, Problem, Session, Strict
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
 from outreach.core.secrets import unseal
@@ -207,7 +207,16 @@ def read_settings(
         values[name], complaint = _read(field, value)
         if complaint:
             wrong[_path(name, nested=nested)] = [complaint]
-    return values, wrong
+    return values, wrong or _faults(description.name, values, kept)
+
+
+def _faults(adapter: str, values: Mapping[str, Any], kept: frozenset[str]) -> dict[str, list[Any]]:
+    """What the adapter itself finds wrong, by path, in the reader's language."""
+    chosen = channels.get(adapter)
+    wrong: dict[str, list[Any]] = {}
+    for fault in chosen.find_faults(values, kept) if isinstance(chosen, Strict) else ():
+        wrong.setdefault(f"settings/{fault.field}", []).append(gettext(fault.message))
+    return wrong
 
 
 def _path(name: str, *, nested: bool) -> str:
@@ -224,6 +233,8 @@ def _read(field: Field, value: Any) -> tuple[Any, Any]:
     if not isinstance(value, str | int | float | bool):
         return "", _("This must be a text or a number.")
     text = str(value).strip() if not isinstance(value, bool) else str(value).lower()
+    if field.kind == "pem":
+        return "\n".join(text.splitlines()), None
     if any(ord(letter) < 32 for letter in text):
         return text, _("This must be one line.")
     if field.kind == "number":

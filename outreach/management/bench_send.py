@@ -21,7 +21,7 @@ from outreach.core.vocabulary import CampaignState
 from outreach.delivery.launch import start
 from outreach.management.bench_cost import database_cpu_seconds, our_cpu_seconds, peak_rss_mb
 from outreach.management.bench_peer import best_source_rate, parse_peer, sink
-from outreach.management.bench_world import make_campaign, make_people
+from outreach.management.bench_world import fresh_dkim_settings, make_campaign, make_people
 from outreach.management.run import programs
 
 #: Seconds between two looks at the run.
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smtp", default="", metavar="HOST:PORT", help="a peer on loopback; ours when left out")
     parser.add_argument("--workers", type=int, default=2, metavar="K", help="worker children")
     parser.add_argument("--hosts", type=int, default=1, help="worker parents, as stand-ins for hosts")
+    parser.add_argument("--dkim", action="store_true", help="sign with fresh RSA-2048 and Ed25519 keys")
 
 
 def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         mark, marks = best_source_rate(peer, octets=OCTETS, count=min(20_000, max(2_000, args.deliveries)))
         link = stack.enter_context(psycopg.connect(url, autocommit=True))
         actor, topic = make_people(link, args.deliveries)
-        campaign = make_campaign(actor, topic, smtp=peer)
+        campaign = make_campaign(actor, topic, smtp=peer, dkim=fresh_dkim_settings() if args.dkim else None)
         stack.enter_context(workers(children=args.workers, parents=args.hosts))
         wait_for_workers()
         before = our_cpu_seconds(), database_cpu_seconds()
@@ -81,6 +82,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
             "settings": {
                 "workers": args.workers,
                 "hosts": args.hosts,
+                "dkim": args.dkim,
                 "audience": run.audience_count,
                 "uncertain": uncertain,
                 "from_start_to_first_s": round(first - begun, 3),

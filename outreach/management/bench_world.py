@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from outreach.audience.models import Topic
 from outreach.campaigns.drafts import create_campaign
@@ -69,6 +73,18 @@ def make_people(link: psycopg.Connection[Any], count: int) -> tuple[Actor, Topic
     return product_itself(organisation), topic
 
 
+def fresh_dkim_settings() -> dict[str, str]:
+    """Settings of an smtp account that signs with new keys, as operators use them: RSA-2048 and Ed25519."""
+    made: dict[str, RSAPrivateKey | Ed25519PrivateKey] = {
+        "rsa": generate_private_key(public_exponent=65537, key_size=2048),
+        "ed25519": Ed25519PrivateKey.generate(),
+    }
+    settings = {f"dkim_{kind}_selector": kind for kind in made}
+    for kind, key in made.items():
+        settings[f"dkim_{kind}_key"] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return settings
+
+
 def make_campaign(actor: Actor, topic: Topic, *, smtp: tuple[str, int], dkim: dict[str, str] | None = None) -> Campaign:
     """A campaign to the topic over the mail server at (host, port)."""
     account = create_account(
@@ -79,7 +95,7 @@ def make_campaign(actor: Actor, topic: Topic, *, smtp: tuple[str, int], dkim: di
             "host": smtp[0],
             "port": str(smtp[1]),
             "security": "none",
-            "connections": "8",
+            "connections": os.environ.get("BC", "8"),
             "sender": "Новини <news@example.org>",
             **(dkim or {}),
         },

@@ -58,7 +58,7 @@ def is_drawable(field: Field) -> bool:
     looks_secret = any(word in field.name for word in ("password", "secret", "token", "api_key"))
     return (
         bool(field.label)
-        and field.kind in {"text", "number", "email", "url", "phone", "choice"}
+        and field.kind in {"text", "number", "email", "url", "phone", "choice", "pem"}
         and (field.secret or not looks_secret)
     )
 

@@ -32,12 +32,23 @@ HOOKS: Final = {
 }
 #: Words of an adapter's choices; abbreviations stand as they are, in capitals.
 CHOICES: Final = {"yes": _("yes"), "true": _("yes"), "no": _("no"), "false": _("no"), "none": _("no encryption")}
+#: Characters of the longest private key that is taken: RSA with 4096 bits has 3300.
+LONGEST_KEY: Final = 6000
 WIDGETS: Final[dict[str, type[forms.Widget]]] = {
     "email": forms.EmailInput,
     "number": forms.NumberInput,
     "url": forms.URLInput,
     "phone": forms.TextInput,
 }
+
+
+class SecretText(forms.Textarea):
+    """Several lines that are never shown again, not even where the form comes back with a mistake."""
+
+    ATTRIBUTES: Final = {"rows": 4, "autocomplete": "off", "spellcheck": "false", "class": "o-code"}
+
+    def format_value(self, value: Any) -> str:
+        return ""
 
 
 class AccountForm(ConsoleForm):
@@ -82,7 +93,9 @@ class AccountForm(ConsoleForm):
         own = {f"{SETTING}{field.name}": _form_field(field, kept=kept) for field in description.fields}
         super().__init__(*args, extra_fields=own, **kwargs)
         self.own_names = [f"{SETTING}{field.name}" for field in description.fields]
+        #: Those that stand in a fold of their own.
         self.imap_names = [name for name in self.own_names if name.startswith(f"{SETTING}imap_")]
+        self.dkim_names = [name for name in self.own_names if name.startswith(f"{SETTING}dkim_")]
 
     def account_data(self) -> dict[str, Any]:
         """As the verbs and the API write it."""
@@ -209,6 +222,8 @@ def _form_field(field: Any, *, kept: bool) -> forms.Field:
         return forms.ChoiceField(
             choices=[(choice, CHOICES.get(choice, choice.upper())) for choice in field.choices], **common
         )
+    if field.kind == "pem":
+        return forms.CharField(max_length=LONGEST_KEY, widget=SecretText(attrs=SecretText.ATTRIBUTES), **common)
     widget: forms.Widget = WIDGETS.get(field.kind, forms.TextInput)()
     if field.secret:
         widget = forms.PasswordInput(attrs={"autocomplete": "off"})
