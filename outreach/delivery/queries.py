@@ -165,17 +165,18 @@ WHERE n.data <> '{}' AND n.created_at < clock_timestamp() - %(days)s * interval 
 
 # --- lease and inheritance ---
 
-#: Leases the batch to serve next: priority, then the run served least lately. Nothing is leased where nobody is alive
-#: (a restored copy), nor of a run that began on another database.
+#: Leases the batch to serve next: priority, then the run served least lately. A leased one was due, whatever the clock
+#: says by now. Nothing is leased where nobody is alive (a restored copy), nor of a run that began on another database.
 LEASE: Final = """
 WITH chosen AS (
     SELECT b.id, b.lease_until IS NOT NULL AND b.state = 'leased' AS was_leased
     FROM outreach_batch b
     JOIN outreach_run r ON r.id = b.run_id
     JOIN outreach_account a ON a.id = b.account_id
-    WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
-      AND (b.state = 'ready' OR b.lease_until < clock_timestamp()
-           OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second')
+    WHERE b.lane = ANY (%(lanes)s::text[]) AND b.state IN ('ready', 'leased')
+      AND ((b.state = 'ready' AND b.due_at <= clock_timestamp())
+           OR (b.state = 'leased' AND (b.lease_until < clock_timestamp()
+               OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second')))
       AND r.state = 'running' AND a.state = 'active' AND (a.rest_until IS NULL OR a.rest_until <= clock_timestamp())
       AND r.system_identifier = %(system)s AND r.timeline = %(timeline)s
       AND NOT EXISTS (
@@ -576,13 +577,15 @@ RESTAMP: Final = "UPDATE outreach_run SET system_identifier = %(system)s, timeli
 #: Batches that a worker could take now, and those that workers have, by lane.
 WAITING: Final = """
 SELECT b.lane,
-    count(*) FILTER (WHERE b.state = 'ready' OR b.lease_until < clock_timestamp()),
-    count(*) FILTER (WHERE b.state = 'leased' AND b.lease_until >= clock_timestamp())
+    count(*) FILTER (WHERE b.state = 'ready' OR b.lease_until < clock_timestamp()
+        OR b.lease_until > clock_timestamp() + %(jumped)s * interval '1 second'),
+    count(*) FILTER (WHERE b.state = 'leased' AND b.lease_until BETWEEN clock_timestamp()
+        AND clock_timestamp() + %(jumped)s * interval '1 second')
 FROM outreach_batch b
 JOIN outreach_run r ON r.id = b.run_id AND r.state = 'running'
 JOIN outreach_account a ON a.id = b.account_id AND a.state = 'active'
     AND (a.rest_until IS NULL OR a.rest_until <= clock_timestamp())
-WHERE b.state IN ('ready', 'leased') AND b.due_at <= clock_timestamp()
+WHERE b.state = 'leased' OR (b.state = 'ready' AND b.due_at <= clock_timestamp())
 GROUP BY b.lane
 """
 

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import CampaignState, Lane
-from outreach.delivery import queries
+from outreach.delivery import pacing, queries
 from outreach.delivery.connection import Link, change, connect, fetch
 from outreach.delivery.lease import resolve_lost
 from outreach.delivery.runs import advance_run, close_cancelled
@@ -49,7 +49,7 @@ def _move_runs(link: Link) -> int:
 
 def _publish_work(link: Link) -> int:
     published = 0
-    for lane, waiting, leased in fetch(link, queries.WAITING):
+    for lane, waiting, leased in fetch(link, queries.WAITING, jumped=pacing.jumped_lease()):
         count = wanted_messages(waiting=waiting, leased=leased, slots=settings.WORKERS)
         for _ in range(count):
             enqueue("outreach.work", lane, lane=Lane(lane))

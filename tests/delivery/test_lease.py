@@ -127,7 +127,10 @@ def test_after_the_clock_went_back_a_lease_far_ahead_counts_as_run_out(world: Wo
     with connect() as link:
         here = identity(link)
         take_batch(link, "campaigns", here=here)
-        link.execute("UPDATE outreach_batch SET lease_until = clock_timestamp() + interval '1 hour'")
+        link.execute(
+            "UPDATE outreach_batch SET lease_until = clock_timestamp() + interval '1 hour',"
+            " due_at = due_at + interval '1 hour'"
+        )
         lease = take_batch(link, "campaigns", here=here)
     assert lease is not None
     assert lease.fence == 2

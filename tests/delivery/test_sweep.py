@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
+from outreach.core import clock
 from outreach.delivery.models import Batch
 from outreach.delivery.sweep import sweep, wanted_messages
 from tests.delivery.world import World, let_leases_run_out
@@ -39,8 +41,10 @@ def test_lost_messages_are_published_again(world: World, published: Published) -
 def test_a_dead_workers_batch_is_work_again(world: World, published: Published) -> None:
     world.people(1)
     run = world.fanned_out()
-    Batch.objects.filter(run=run).update(state="leased", lease_until="2999-01-01T00:00:00Z")
+    Batch.objects.filter(run=run).update(state="leased", lease_until=clock.now() + timedelta(minutes=1))
     assert sweep()["outreach.work"] == 0
+    Batch.objects.filter(run=run).update(lease_until="2999-01-01T00:00:00Z")  # of a clock that went back since
+    assert sweep()["outreach.work"] == 1
     let_leases_run_out()
     assert sweep()["outreach.work"] == 1
 
