@@ -12,7 +12,7 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, NamedTuple, cast
 
 from outreach.audience.import_reasons import UnreadableFile
 
@@ -39,8 +39,7 @@ class FileFormat:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One data row: its cells, or the fault that keeps us from having them."""
 
     #: Line of the file on which it begins, from 1.
@@ -181,14 +180,16 @@ class _Unclosed(io.BufferedIOBase):
 
 def _csv_records(lines: _Lines, delimiter: str, *, width: int | None) -> Iterator[Record]:
     for number, text in lines:
-        if not text.strip():
+        if text.isspace():
             continue
         if len(text) > LONGEST_LINE:
             yield Record(number, text[:1000], [], fault="line_too_long")
         elif '"' in text:
             yield _quoted(lines, number, text, delimiter=delimiter, width=width)
+        elif len(cells := text.rstrip("\r\n").split(delimiter)) == width:
+            yield Record(number, text, cells)
         else:
-            yield _checked(number, text, text.rstrip("\r\n").split(delimiter), width)
+            yield _checked(number, text, cells, width)
 
 
 def _checked(number: int, raw: str, cells: list[str], width: int | None) -> Record:

@@ -6,26 +6,37 @@ The caller holds the transaction: rows, counts and the position are committed to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from psycopg import Cursor
 
+from outreach.audience.import_lines import COLUMNS, Lines, Place, json_text, text
 from outreach.audience.import_reasons import BadRow
 from outreach.audience.import_rows import ImportRow
 from outreach.audience.names import sort_key
-from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import AddressState, ConsentAction, ConsentPurpose, SubscriberKind, SubscriptionState
+from outreach.core.vocabulary import SubscriberKind
 
 LONGEST_RAW: Final = 10_000
+#: Lines that go to the database at once.
+BLOCK: Final = 500
 
-#: Who has one of these addresses in the organisation.
+#: The large tables have no foreign keys (ADR 13): the chunk itself keeps from being deleted what its rows point at.
+#: Where that is gone already, so is the job, and the chunk is not committed.
+HOLD_PLACE: Final = """
+SELECT FROM outreach_organisation o, outreach_topic t WHERE o.id = %(organisation)s AND t.id = %(topic)s
+FOR KEY SHARE OF o, t
+"""
+HOLD_PEOPLE: Final = "SELECT id FROM outreach_subscriber WHERE id = ANY(%s) AND erased_at IS NULL FOR KEY SHARE"
+#: Who has one of these addresses in the organisation. The array comes out of a subquery, so that the planner does not
+#: weigh ten thousand values one by one, which takes longer than to find them.
 OWNERS: Final = """
-SELECT channel, normalised, subscriber_id FROM outreach_address
-WHERE organisation_id = %(organisation)s AND channel = %(channel)s AND normalised = ANY(%(values)s)
+SELECT normalised, subscriber_id FROM outreach_address
+WHERE organisation_id = %(organisation)s AND channel = %(channel)s AND normalised = ANY((SELECT %(values)s)::text[])
 """
 #: What is known of these people, and by which channels they have, or had, this topic.
 PEOPLE: Final = """
@@ -34,8 +45,12 @@ SELECT s.id, s.name, s.kind, s.language, s.timezone, s.attributes::text,
                  WHERE p.subscriber_id = s.id AND p.topic_id = %(topic)s), '{}')
 FROM outreach_subscriber s WHERE s.id = ANY(%(people)s)
 """
-#: Ids for people whom we have not written yet, so that one COPY a table is enough.
-NEW_IDS: Final = "SELECT nextval(pg_get_serial_sequence('outreach_subscriber', 'id')) FROM generate_series(1, %s)"
+#: Ids for people whom we have not written yet, so that one COPY a table is enough. The subquery looks up the sequence
+#: once, not for each of them.
+NEW_IDS: Final = """
+SELECT array_agg(nextval((SELECT pg_get_serial_sequence('outreach_subscriber', 'id')::regclass)))
+FROM generate_series(1, %s)
+"""
 #: Lay what the rows say over what is there; null says nothing.
 CHANGE_PEOPLE: Final = """
 UPDATE outreach_subscriber s
@@ -46,29 +61,6 @@ FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::te
      AS u(id, name, sort_key, kind, language, timezone, attributes)
 WHERE s.id = u.id AND s.erased_at IS NULL
 """
-_COLUMNS: Final = {
-    "subscriber": (
-        "id, organisation_id, kind, name, sort_key, language, timezone, attributes, is_measured, created_at, updated_at"
-    ),
-    "address": "organisation_id, subscriber_id, channel, value, normalised, digest, state, created_at",
-    "subscription": "subscriber_id, topic_id, channel, state, changed_at",
-    "consent": ("subscriber_id, purpose, topic_id, channel, action, source, text_version, evidence, at, recorded_at"),
-    "importrejection": 'job_id, line, "column", reason, raw',
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a file's people go."""
-
-    job: int
-    organisation: int
-    topic: int
-    #: Language of people whose rows do not say.
-    language: str
-    #: When the file was handed in: the time of consents whose rows do not say.
-    handed_in: datetime
-    now: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +106,7 @@ _FIELDS: Final = ("name", "kind", "language", "timezone")
 
 
 class Chunk:
-    """Rows on their way in; `take` them one by one, then `write` all at once."""
+    """Rows on their way in: those of strangers are written as they are, the others laid over what is known."""
 
     def __init__(self, place: Place, rows: Sequence[ImportRow], rejections: Iterable[Rejection]) -> None:
         self.place = place
@@ -123,40 +115,58 @@ class Chunk:
         self.tally = Tally()
         self.owners: dict[tuple[str, str], int] = {}
         self.people: dict[int, Person] = {}
-        self.fresh_ids: list[int] = []
-        #: Lines of COPY, made as the rows are decided.
+        #: Rows of people whom nobody knows, each with a row of its own, and their ids.
+        self.strangers: list[ImportRow] = []
+        self.stranger_ids: list[int] = []
+        #: Ids for the people of other rows.
+        self.fresh_ids: Iterator[int] = iter(())
+        self.lines = Lines(place)
+        #: Lines of COPY of the others, made as their rows are decided.
         self.addresses: list[str] = []
         self.subscriptions: list[str] = []
         self.consents: list[str] = []
+        #: People known before who get an address or a subscription.
+        self.extended: set[int] = set()
 
     def run(self) -> Tally:
         """Read, decide and write; return what became of the rows."""
         with connection.cursor() as cursor:
             self._read(cursor.cursor)
-            for row in self.rows:
-                try:
-                    self._take(row)
-                except BadRow as err:
-                    self.rejections.append(Rejection(line=row.line, reason=err.reason, column=err.column, raw=row.raw))
-            self.tally.rejected = len(self.rejections)
-            self._forget_what_was_undone()
+            self._decide(cursor.cursor)
             self._write(cursor.cursor)
         return self.tally
 
     def _read(self, cursor: Cursor[Any]) -> None:
+        cursor.execute(HOLD_PLACE, {"organisation": self.place.organisation, "topic": self.place.topic})
         for channel in ("email", "sms"):
             values = [entry[2] for row in self.rows for entry in row.addresses if entry[0] == channel]
             if values:
                 cursor.execute(OWNERS, {"organisation": self.place.organisation, "channel": channel, "values": values})
-                self.owners |= {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+                self.owners |= {(channel, normalised): subscriber for normalised, subscriber in cursor.fetchall()}
+        if self.owners:
+            self._read_people(cursor)
+
+    def _read_people(self, cursor: Cursor[Any]) -> None:
         cursor.execute(PEOPLE, {"topic": self.place.topic, "people": list(set(self.owners.values()))})
         for key, name, kind, language, timezone, attributes, channels in cursor.fetchall():
             known = {"name": name, "kind": kind, "language": language, "timezone": timezone}
             kept = json.loads(attributes)
             self.people[key] = Person(known, kept, set(channels), stored={**known, "attributes": dict(kept)})
-        strangers = sum(not any(entry[::2] in self.owners for entry in row.addresses) for row in self.rows)
-        cursor.execute(NEW_IDS, [strangers])
-        self.fresh_ids = [row[0] for row in reversed(cursor.fetchall())]
+
+    def _decide(self, cursor: Cursor[Any]) -> None:
+        self.strangers, others = _told_apart(self.rows, self.owners)
+        cursor.execute(NEW_IDS, [len(self.rows) - sum(_is_known(row, self.owners) for row in others)])
+        ids: list[int] = cursor.fetchall()[0][0] or []
+        self.fresh_ids = iter(ids[len(self.strangers) :])
+        self.stranger_ids = ids[: len(self.strangers)]
+        self.tally.created = len(self.strangers)
+        for row in others:
+            try:
+                self._take(row)
+            except BadRow as err:
+                self.rejections.append(Rejection(line=row.line, reason=err.reason, column=err.column, raw=row.raw))
+        self.tally.rejected = len(self.rejections)
+        self._forget_what_was_undone()
 
     def _take(self, row: ImportRow) -> None:
         owners = {self.owners[entry[::2]] for entry in row.addresses if entry[::2] in self.owners}
@@ -168,6 +178,8 @@ class Chunk:
         overlaid = self._overlay(person, row)
         changed = self._add_addresses(key, row)
         changed |= self._subscribe(key, person, row)
+        if changed and not person.is_new:
+            self.extended.add(key)
         person.overlaid += overlaid and not changed
         changed |= overlaid
         if is_first:
@@ -188,7 +200,7 @@ class Chunk:
                 person.changes, person.changed_attributes = {}, {}
 
     def _create(self) -> int:
-        key = self.fresh_ids.pop()
+        key = next(self.fresh_ids)
         known = {"name": "", "kind": SubscriberKind.CITIZEN.value, "language": self.place.language, "timezone": ""}
         self.people[key] = Person(known, {}, set(), is_new=True)
         return key
@@ -215,11 +227,7 @@ class Chunk:
             if (channel, normalised) in self.owners:
                 continue
             self.owners[channel, normalised] = key
-            digest = address_digest(channel, normalised).hex()
-            self.addresses.append(
-                f"{self.place.organisation}\t{key}\t{channel}\t{_text(value)}\t{_text(normalised)}\t\\\\x{digest}"
-                f"\t{_ACTIVE}\t{self.place.now}\n"
-            )
+            self.addresses.append(f"{key}{self.lines.address(channel, value, normalised)}")
             added = True
         return added
 
@@ -227,37 +235,41 @@ class Chunk:
         fresh = [entry[0] for entry in row.addresses if entry[0] not in person.channels]
         for channel in fresh:
             person.channels.add(channel)
-            self.subscriptions.append(f"{key}\t{self.place.topic}\t{channel}\t{_SUBSCRIBED}\t{self.place.now}\n")
-            self.consents.append(
-                f"{key}\t{_TOPIC}\t{self.place.topic}\t{channel}\t{_GIVEN}\t{_text(row.consent_source or 'import')}"
-                f"\t{_text(row.consent_text_version or '')}"
-                f'\t{{"import": {self.place.job}, "line": {row.line}}}'
-                f"\t{row.consent_at or self.place.handed_in}\t{self.place.now}\n"
-            )
+            self.subscriptions.append(f"{key}{self.lines.subscription(channel)}")
+            self.consents.append(f"{key}{self.lines.consent(channel, row)}")
         return bool(fresh)
 
     def _write(self, cursor: Cursor[Any]) -> None:
-        _copy(cursor, "subscriber", (self._new_person(key, one) for key, one in self.people.items() if one.is_new))
+        self._hold_people(cursor)
         self._write_changes(cursor)
+        lines, new = self.lines, list(zip(self.stranger_ids, self.strangers, strict=True))
+        _copy(cursor, "subscriber", (f"{key}{lines.person(row)}" for key, row in new))
+        _copy(cursor, "subscriber", self._people_of_several_rows())
+        _copy(cursor, "address", (f"{key}{lines.address(*entry)}" for key, row in new for entry in row.addresses))
         _copy(cursor, "address", self.addresses)
+        channels = [(key, entry[0], row) for key, row in new for entry in row.addresses]
+        _copy(cursor, "subscription", (f"{key}{lines.subscription(channel)}" for key, channel, _row in channels))
         _copy(cursor, "subscription", self.subscriptions)
+        _copy(cursor, "consent", (f"{key}{lines.consent(channel, row)}" for key, channel, row in channels))
         _copy(cursor, "consent", self.consents)
-        _copy(
-            cursor,
-            "importrejection",
-            (
-                f"{self.place.job}\t{row.line}\t{_text(row.column)}\t{row.reason}\t{_text(row.raw[:LONGEST_RAW])}\n"
-                for row in self.rejections
-            ),
-        )
+        _copy(cursor, "importrejection", self._rejected())
 
-    def _new_person(self, key: int, person: Person) -> str:
-        known = person.fields
-        return (
-            f"{key}\t{self.place.organisation}\t{known['kind']}\t{_text(known['name'])}\t{sort_key(known['name'])}"
-            f"\t{known['language']}\t{known['timezone']}\t{_text(_json(person.attributes))}"
-            f"\tf\t{self.place.now}\t{self.place.now}\n"
-        )
+    def _hold_people(self, cursor: Cursor[Any]) -> None:
+        """Whom we add to must be there until we commit: what a foreign key would see to, for all of them at once."""
+        if not self.extended:
+            return
+        cursor.execute(HOLD_PEOPLE, [sorted(self.extended)])
+        if len(cursor.fetchall()) < len(self.extended):
+            raise IntegrityError("a person was erased meanwhile")
+
+    def _people_of_several_rows(self) -> Iterator[str]:
+        for key, person in self.people.items():
+            if person.is_new:
+                yield f"{key}{self.lines.person_of(**person.fields, attributes=person.attributes)}"
+
+    def _rejected(self) -> Iterator[str]:
+        for row in self.rejections:
+            yield f"{self.place.job}\t{row.line}\t{text(row.column)}\t{row.reason}\t{text(row.raw[:LONGEST_RAW])}\n"
 
     def _write_changes(self, cursor: Cursor[Any]) -> None:
         changed = {
@@ -269,29 +281,38 @@ class Chunk:
             return
         columns = [[person.changes.get(name) for person in changed.values()] for name in _FIELDS]
         keys = [None if name is None else sort_key(name) for name in columns[0]]
-        attributes = [_json(person.changed_attributes) for person in changed.values()]
+        attributes = [json_text(person.changed_attributes) for person in changed.values()]
         cursor.execute(CHANGE_PEOPLE, [list(changed), columns[0], keys, *columns[1:], attributes])
 
 
-_ACTIVE: Final = AddressState.ACTIVE.value
-_SUBSCRIBED: Final = SubscriptionState.SUBSCRIBED.value
-_TOPIC: Final = ConsentPurpose.TOPIC.value
-_GIVEN: Final = ConsentAction.GIVEN.value
+def _told_apart(
+    rows: Sequence[ImportRow], owners: Mapping[tuple[str, str], int]
+) -> tuple[list[ImportRow], list[ImportRow]]:
+    """Rows of strangers, and rows that have to do with somebody known or with each other."""
+    counts = Counter([entry[2] for row in rows for entry in row.addresses])
+    entangled = {value for value, count in counts.items() if count > 1}
+    entangled.update([normalised for _channel, normalised in owners])
+    if not entangled:
+        return list(rows), []
+    strangers: list[ImportRow] = []
+    others: list[ImportRow] = []
+    for row in rows:
+        is_other = any(entry[2] in entangled for entry in row.addresses)
+        (others if is_other else strangers).append(row)
+    return strangers, others
 
 
-def _json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False) if values else "{}"
-
-
-#: What COPY's text format spells in another way; NUL is no text for PostgreSQL.
-_SPELT: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\ufffd"})
-
-
-def _text(value: str) -> str:
-    """A text as COPY takes it; nearly all are taken as they are."""
-    return value if value.isprintable() and "\\" not in value else value.translate(_SPELT)
+def _is_known(row: ImportRow, owners: Mapping[tuple[str, str], int]) -> bool:
+    return any(entry[::2] in owners for entry in row.addresses)
 
 
 def _copy(cursor: Cursor[Any], table: str, lines: Iterable[str]) -> None:
-    with cursor.copy(f"COPY outreach_{table} ({_COLUMNS[table]}) FROM STDIN") as copy:
-        copy.write("".join(lines))
+    """Write lines in blocks: while the database works on one the next is made."""
+    remaining = iter(lines)
+    block = list(islice(remaining, BLOCK))
+    if not block:
+        return
+    with cursor.copy(f"COPY outreach_{table} ({COLUMNS[table]}) FROM STDIN") as copy:
+        while block:
+            copy.write("".join(block))
+            block = list(islice(remaining, BLOCK))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,9 @@ LANGUAGES: Final = {
     **dict.fromkeys(("bg-bg", "bul", "български"), "bg"),
     **dict.fromkeys(("en-gb", "en-us", "eng", "английски", "english"), "en"),
 }
-_LONGEST: Final = {"name": LONGEST_NAME, "consent_source": 40, "consent_text_version": 60}
+#: What the columns of a consent hold.
+LONGEST_SOURCE: Final = 40
+LONGEST_VERSION: Final = 60
 #: Lone surrogates too: JSON can spell them and UTF-8 cannot.
 _CONTROL: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
 _BULGARIAN_TIME: Final = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y г.")
@@ -78,37 +81,36 @@ def row_maker(form: FileFormat, *, zone: str, now: datetime) -> Callable[[Record
     maker = _RowMaker(zone=ZoneInfo(zone), now=now)
     if not form.delimiter:
         return maker.from_object
-    fields = [meaning(column) for column in form.columns]
-    known = [field for field in fields if field]
-    if len(set(known)) < len(known):
+    known = [meaning(column) for column in form.columns]
+    filled = [field for field in known if field]
+    if len(set(filled)) < len(filled):
         raise UnreadableFile("repeated_column")
-    if not {"email", "phone"} & set(known):
+    if not {"email", "phone"} & set(filled):
         raise UnreadableFile("no_address_column")
-    plan = [(place, field, column) for place, (field, column) in enumerate(zip(fields, form.columns, strict=True))]
-    return lambda record: maker.from_cells(record, plan)
+    # Behind a record's cells stands an empty one, which is what a file says of the fields that it has no column for.
+    fields = itemgetter(*[known.index(field) if field in known else len(known) for field in COLUMNS])
+    others = [(place, form.columns[place]) for place, field in enumerate(known) if not field]
+    return partial(maker.from_cells, fields=fields, others=others)
 
 
 class _RowMaker:
     def __init__(self, *, zone: ZoneInfo, now: datetime) -> None:
-        self.zone = zone
         self.now = now
+        # Files of people often have few times of consent.
+        self._parse = lru_cache(maxsize=4096)(partial(_parse_time, zone=zone))
 
-    def from_cells(self, record: Record, plan: Sequence[tuple[int, str, str]]) -> ImportRow:
+    def from_cells(
+        self, record: Record, *, fields: Callable[[list[str]], tuple[str, ...]], others: Sequence[tuple[int, str]]
+    ) -> ImportRow:
         if record.fault:
             raise BadRow(record.fault)
-        known: dict[str, str] = {}
-        attributes: dict[str, Any] = {}
-        for place, field, column in plan:
-            text = record.cells[place].strip()
-            if not text:
-                continue
-            if field:
-                known[field] = text
-            elif column:
-                attributes[column] = _checked_attribute(text, column)
-            else:
-                raise BadRow("too_many_cells")
-        return self._row(record, known, attributes)
+        cells = [cell.strip() for cell in record.cells]
+        cells.append("")
+        attributes = {}
+        for place, column in others:
+            if cells[place]:
+                attributes[column] = _cell(cells[place], column)
+        return self._row(record, fields(cells), attributes)
 
     def from_object(self, record: Record) -> ImportRow:
         if record.fault or record.values is None:
@@ -125,55 +127,56 @@ class _RowMaker:
                 attributes |= {name: _checked_attribute(item, name) for name, item in value.items() if item is not None}
             else:
                 attributes[column] = _checked_attribute(value, column)
-        return self._row(record, {name: text for name, text in known.items() if text}, attributes)
+        return self._row(record, tuple(known.get(field, "") for field in COLUMNS), attributes)
 
-    def _row(self, record: Record, known: dict[str, str], attributes: dict[str, Any]) -> ImportRow:
+    def _row(self, record: Record, fields: tuple[str, ...], attributes: dict[str, Any]) -> ImportRow:
+        """`fields` in the order of COLUMNS; '' is what the row does not say."""
+        email, phone, name, kind, language, timezone, source, at, version = fields
         _check_characters(record.raw)
-        for field, longest in _LONGEST.items():
-            if len(known.get(field, "")) > longest:
-                raise BadRow("too_long_value", field)
-        addresses = [
-            (channel, known[field], _normalised(channel, known[field], field))
-            for field, channel in (("email", "email"), ("phone", "sms"))
-            if field in known
-        ]
+        if len(name) > LONGEST_NAME or len(source) > LONGEST_SOURCE or len(version) > LONGEST_VERSION:
+            raise BadRow("too_long_value", _too_long(name, source))
+        addresses = []
+        if email:
+            addresses.append(("email", email, _normalised("email", email, "email")))
+        if phone:
+            addresses.append(("sms", phone, _normalised("sms", phone, "phone")))
         if not addresses:
             raise BadRow("no_address")
-        timezone = known.get("timezone")
-        if timezone is not None and not is_timezone(timezone):
+        if timezone and not is_timezone(timezone):
             raise BadRow("unknown_timezone", "timezone")
         return ImportRow(
             record.line,
             record.raw,
             tuple(addresses),
-            " ".join(known["name"].split()) if "name" in known else None,
-            _word(KINDS, known.get("kind"), "kind"),
-            _word(LANGUAGES, known.get("language"), "language"),
-            timezone,
+            " ".join(name.split()) if name else None,
+            _word(KINDS, kind, "kind") if kind else None,
+            _word(LANGUAGES, language, "language") if language else None,
+            timezone or None,
             attributes,
-            known.get("consent_source"),
-            self._time(known.get("consent_at")),
-            known.get("consent_text_version"),
+            source or None,
+            self._time(at) if at else None,
+            version or None,
         )
 
-    def _time(self, text: str | None) -> datetime | None:
-        if text is None:
-            return None
-        moment = _parse_time(text)
+    def _time(self, text: str) -> datetime:
+        moment = self._parse(text)
         if moment is None:
             raise BadRow("bad_time", "consent_at")
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
         if moment > self.now:
             raise BadRow("future_time", "consent_at")
         return moment
 
 
+def _too_long(name: str, source: str) -> str:
+    if len(name) > LONGEST_NAME:
+        return "name"
+    return "consent_source" if len(source) > LONGEST_SOURCE else "consent_text_version"
+
+
 def _check_characters(raw: str) -> None:
-    if raw.isascii() and raw.rstrip("\r\n").isprintable():
-        return
     if "\ufffd" in raw:
         raise BadRow("undecodable")
-    if _CONTROL.search(raw):
+    if not raw.rstrip("\r\n").isprintable() and _CONTROL.search(raw):
         raise BadRow("control_character")
 
 
@@ -184,27 +187,45 @@ def _normalised(channel: str, text: str, column: str) -> str:
         raise BadRow(err.reason, column) from err
 
 
-def _word(words: dict[str, str], text: str | None, column: str) -> str | None:
-    if text is None:
-        return None
+def _word(words: dict[str, str], text: str, column: str) -> str:
     found = words.get(text) or words.get(text.casefold())
     if found is None:
         raise BadRow(f"unknown_{column}", column)
     return found
 
 
-@lru_cache(maxsize=4096)
-def _parse_time(text: str) -> datetime | None:
+def _parse_time(text: str, *, zone: ZoneInfo) -> datetime | None:
+    moment = _iso_time(text) or _bulgarian_time(text)
+    if moment is None:
+        return None
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:  # at the calendar's very ends
+        return None
+
+
+def _iso_time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        pass
+        return None
+
+
+def _bulgarian_time(text: str) -> datetime | None:
     for form in _BULGARIAN_TIME:
         try:
             return datetime.strptime(text, form)  # noqa: DTZ007 -- the caller gives it the organisation's zone
         except ValueError:
             continue
     return None
+
+
+def _cell(text: str, column: str) -> str:
+    if not column:
+        raise BadRow("too_many_cells")
+    if len(text) > LONGEST_ATTRIBUTE or not text.isprintable() or not column.isprintable():
+        _checked_attribute(text, column)
+    return text
 
 
 def _text(value: Any, column: str) -> str:

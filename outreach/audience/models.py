@@ -1,4 +1,8 @@
-"""WHO: people and businesses, their addresses, subscriptions and consents, and whom not to write to."""
+"""WHO: people and businesses, their addresses, subscriptions and consents, and whom not to write to.
+
+The four tables that grow with the people (subscriber, address, subscription, consent) have no foreign keys: ADR 13 says
+what keeps their references instead. Each of their indexes says here whom it serves.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,9 @@ class Subscriber(models.Model):
 
     objects = OwnedQuerySet["Subscriber"].as_manager()
 
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="subscribers")
+    organisation = models.ForeignKey(
+        Organisation, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="subscribers"
+    )
     kind = models.CharField(max_length=10, choices=SubscriberKind.choices, default=SubscriberKind.CITIZEN)
     name = models.CharField(max_length=200, default="", blank=True)
     #: Bulgarian collation key of the name (the embedded database has no ICU); made by `audience.names.sort_key`.
@@ -39,6 +45,7 @@ class Subscriber(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        # Lists by name, pages and search by a name's beginning; everybody of an organisation.
         indexes = [models.Index(fields=["organisation", "sort_key", "id"], name="subscriber_by_name")]
 
     def __str__(self) -> str:
@@ -49,8 +56,10 @@ class Address(models.Model):
     """One channel's value of one subscriber: e-mail address, E.164 phone number, handle."""
 
     #: Copied from the subscriber so that an address is unique in its organisation.
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
-    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="addresses")
+    organisation = models.ForeignKey(
+        Organisation, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, db_constraint=False, related_name="addresses")
     channel = models.CharField(max_length=10, choices=Channel.choices)
     #: As the person wrote it.
     value = models.CharField(max_length=320)
@@ -62,7 +71,9 @@ class Address(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        # The index of `subscriber` serves fan-out, windows and a person's page.
         constraints = [
+            # Also finds the owners of an import's addresses.
             models.UniqueConstraint(fields=["organisation", "channel", "normalised"], name="address_once"),
         ]
 
@@ -93,14 +104,19 @@ class Topic(models.Model):
 class Subscription(models.Model):
     """That a subscriber wants a topic by a channel."""
 
-    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="subscriptions")
-    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="subscriptions", db_index=False)
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="subscriptions"
+    )
+    topic = models.ForeignKey(
+        Topic, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="subscriptions"
+    )
     channel = models.CharField(max_length=10, choices=Channel.choices)
     state = models.CharField(max_length=12, choices=SubscriptionState.choices, default=SubscriptionState.SUBSCRIBED)
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
+            # Also a person's own.
             models.UniqueConstraint(fields=["subscriber", "topic", "channel"], name="subscription_once"),
         ]
         indexes = [
@@ -115,9 +131,11 @@ class Subscription(models.Model):
 class Consent(models.Model):
     """Append-only: what a person agreed to or withdrew, when, where, and which text they were shown."""
 
-    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consents")
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, db_constraint=False, related_name="consents")
     purpose = models.CharField(max_length=12, choices=ConsentPurpose.choices, default=ConsentPurpose.TOPIC)
-    topic = models.ForeignKey(Topic, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    topic = models.ForeignKey(
+        Topic, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     #: '' for every channel.
     channel = models.CharField(max_length=10, default="", blank=True)
     action = models.CharField(max_length=10, choices=ConsentAction.choices)

@@ -26,7 +26,13 @@ def sort_key(name: str) -> str:
     Case, accents and punctuation do not count. The key of a word's beginning is the beginning of the word's key, which
     is what searching by prefix relies on.
     """
-    return "".join([_char_key(char) for char in " ".join(name.casefold().split())])[:LONGEST]
+    return WORD_BREAK.join([_word_key(word) for word in name.casefold().split()])[:LONGEST]
+
+
+@lru_cache(maxsize=16_384)
+def _word_key(word: str) -> str:
+    """Most words of a list of people are names that many have."""
+    return "".join([_char_key(char) for char in word])
 
 
 @lru_cache(maxsize=4096)
@@ -35,4 +41,4 @@ def _char_key(char: str) -> str:
     if found is not None:
         return found
     base = unicodedata.normalize("NFKD", char)
-    return "".join(_TABLE.get(ord(part), "") for part in base)
+    return "".join([_TABLE.get(ord(part), "") for part in base])

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import IntegrityError
 
 from outreach.audience import imports
 from outreach.audience.erasure import erase_subscriber
+from outreach.audience.import_chunk import Chunk
 from outreach.audience.imports import preview, receive_import, rejections_csv, resume_imports, run_import, stored_file
 from outreach.audience.models import Address, Consent, Import, ImportRejection, Subscriber, Subscription, Topic
 from outreach.audience.subscriptions import unsubscribe
@@ -290,3 +293,70 @@ def test_an_import_of_many_rows_is_set_based(actor: Actor, topic: Topic, capsys:
     with capsys.disabled():
         print(f"\nimport: {rate:,.0f} rows/s with e-mail, phone and consent each", end=" ")
     assert counts(job) == ("done", 10_000, 10_000, 0, 0, 0)
+
+
+def test_people_come_out_the_same_whatever_a_chunk_holds(
+    actor: Actor, ministry: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(7)
+    lines = [
+        f"{draw.choice(['', f'p{draw.randrange(40)}@b.bg'])},{draw.choice(['', f'0888{draw.randrange(40):06d}'])},"
+        f"{draw.choice(['', 'Ана', 'Иван'])},{draw.choice(['', 'Варна', 'Русе'])}"
+        for _ in range(120)
+    ]
+    text = "email,phone,name,city\n" + "\n".join(line for line in lines if line.startswith(("p", ",0"))) + "\n"
+    outcomes = []
+    for size in (1, 7, 1000):
+        monkeypatch.setattr(imports, "CHUNK", size)
+        place = Organisation.objects.create(slug=f"office-{size}", name={}, parent=ministry)
+        topic = Topic.objects.create(organisation=place, slug=f"news-{size}", name={})
+        job = take_in(product_itself(place), topic, text)
+        outcomes.append(
+            (people_of(place), list(job.rejections.order_by("line").values_list("line", "reason")), job.rows)
+        )
+
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert len(outcomes[0][0]) > 20
+    assert outcomes[0][1]
+
+
+def people_of(place: Organisation) -> list[tuple[Any, ...]]:
+    return sorted(
+        (
+            sorted(person.addresses.values_list("channel", "normalised")),
+            person.name,
+            person.attributes,
+            sorted(person.subscriptions.values_list("channel", "state")),
+            sorted((row.channel, row.evidence["line"]) for row in person.consents.all()),
+        )
+        for person in Subscriber.objects.filter(organisation=place)
+    )
+
+
+def test_who_is_erased_while_his_row_is_taken_in_gets_nothing(
+    actor: Actor, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(actor, topic, "email\na@b.bg\n")
+    decide = Chunk._decide
+
+    def decide_late(chunk: Chunk, cursor: Any) -> None:
+        decide(chunk, cursor)
+        person = Subscriber.objects.first()
+        if person is not None and person.erased_at is None:
+            erase_subscriber(actor, person)
+
+    monkeypatch.setattr(Chunk, "_decide", decide_late)
+    job = receive_import(actor, topic, io.BytesIO(b"email,phone\na@b.bg,0888111222\n"), "people.csv")
+    monkeypatch.setattr(imports, "TRIES", 1)
+
+    with pytest.raises(IntegrityError):
+        run_import(job.pk)
+
+    assert Address.objects.filter(channel="sms").count() == 0
+
+
+def test_a_time_at_the_calendars_end_is_refused(actor: Actor, topic: Topic) -> None:
+    job = take_in(actor, topic, "email,consent_at\na@b.bg,0001-01-01T00:00:00\n")
+
+    assert counts(job) == ("done", 1, 0, 0, 0, 1)
+    assert ImportRejection.objects.get().reason == "bad_time"
