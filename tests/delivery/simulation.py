@@ -63,6 +63,8 @@ class Batch:
 class Lease:
     batch: int
     fence: int
+    #: Of the account, when the batch was taken.
+    rests: int = 0
 
 
 @dataclass
@@ -84,19 +86,34 @@ class Peer:
     refused: Tally[int] = field(default_factory=Tally)
 
 
+@dataclass
+class Account:
+    """How the one account stands."""
+
+    state: str = "active"
+    rests: int = 0
+    rest_until: datetime = BIRTH
+
+    def is_usable(self, now: datetime) -> bool:
+        return self.state == "active" and self.rest_until <= now
+
+
 class Simulation:
     """One run of one campaign under one seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = random.Random(seed)
+        #: The database's clock, which may jump, and the hosts', which only measure.
         self.now = BIRTH
+        self.monotonic = 0.0
         self.policy = self.random.choice(["resend", "hold"])
         self.rate = self.random.choice([0, 0, 30])
         #: Like the real one, with the database's time in seconds.
         self.bucket: Any = None
         self.state = "running"
         self.peer = Peer()
+        self.account = Account()
         self.counters: Tally[tuple[str, str, str, str, str]] = Tally()
         self.rows = {id_: Row(id=id_, batch=1 + (id_ - 1) // BATCH) for id_ in range(1, ROWS + 1)}
         self.batches = {id_: Batch(id=id_, due_at=BIRTH) for id_ in {row.batch for row in self.rows.values()}}
@@ -111,7 +128,7 @@ class Simulation:
     def take_batch(self) -> Lease | None:
         from outreach.delivery import pacing, verdicts
 
-        if self.state != "running":
+        if self.state != "running" or not self.account.is_usable(self.now):
             return None
         due = [batch for batch in self.batches.values() if self._is_free(batch) and batch.due_at <= self.now]
         if not due:
@@ -124,9 +141,9 @@ class Simulation:
             if verdicts.is_parked(batch.inherited):
                 batch.state = "parked"
                 return None
-        return Lease(batch=batch.id, fence=batch.fence)
+        return Lease(batch=batch.id, fence=batch.fence, rests=self.account.rests)
 
-    def settle(self, lease: Lease, done: list[Line], *, limit: int, wait: float = 0.0) -> list[Row]:
+    def settle(self, lease: Lease, done: list[Line], *, limit: int, wait: float = 0.0, rest: float = 0.0) -> list[Row]:
         """The real settle's steps, in its order."""
         from outreach.delivery import pacing
 
@@ -149,7 +166,15 @@ class Simulation:
         else:
             batch.state = "ready"
             batch.due_at = max(batch.due_at, self.now + timedelta(seconds=wait or share.wait))
+        self._rest(rest, ends=bool(lease.rests) and any(line.verdict.state == "accepted" for line in done))
         return window
+
+    def _rest(self, seconds: float, *, ends: bool) -> None:
+        if seconds and self.account.rest_until <= self.now:
+            self.account.rests += 1
+            self.account.rest_until = self.now + timedelta(seconds=seconds)
+        elif ends and not seconds:
+            self.account.rests, self.account.rest_until = 0, BIRTH
 
     def _reserve(self, count: int, *, least: int) -> Any:
         """The real reservation's steps over one bucket."""
@@ -205,6 +230,18 @@ class Simulation:
         self.state = self.random.choice(choices.get(self.state, [self.state]))
         self.advance()
 
+    def pause_account(self) -> None:
+        """In a transaction of its own, before the outcomes are settled."""
+        self.account.state = "paused"
+
+    def mend_account(self) -> None:
+        """People heard the alert."""
+        self.account = Account()
+
+    def jump(self) -> None:
+        """The database's clock is set right."""
+        self.now += timedelta(minutes=self.random.choice([-90, -5, 5, 90]))
+
     def withdraw(self) -> None:
         self.rows[self.random.randint(1, ROWS)].consents = False
 
@@ -222,7 +259,10 @@ class Simulation:
         return batch.state == "ready" or (batch.state == "leased" and self._has_run_out(batch))
 
     def _has_run_out(self, batch: Batch) -> bool:
-        return batch.lease_until < self.now
+        from outreach.delivery import pacing
+
+        is_jumped = batch.lease_until > self.now + timedelta(seconds=pacing.jumped_lease())
+        return batch.lease_until < self.now or is_jumped
 
     def _lease(self, batch: Batch, seconds: float) -> None:
         batch.state, batch.fence = "leased", batch.fence + 1
@@ -317,27 +357,35 @@ class Simulation:
             self.advance()
 
     def _serve(self, lease: Lease) -> Iterator[None]:
-        from outreach.delivery import pacing
+        from outreach.delivery import pacing, retry
 
         size = pacing.window_size(3, rate_per_minute=self.rate, seen_per_second=0.0)
         window = yield from self._settle_surely(lease, [], limit=size)
         while window:
-            began = self.now
+            began = self.monotonic
             held = [(row.id, (row.state, row.reason), row.uncertain, row.attempts) for row in window]
             done: list[Line] = []
-            trouble = False
+            trouble, rest = False, 0.0
             for id_, old, uncertain, attempts in held:
-                if trouble or (self.now - began).total_seconds() > pacing.LEASE / 2:
+                if trouble or self.monotonic - began > pacing.LEASE / 2:
                     break
                 yield  # pulled: it may stall or die here, with the message on its way
                 outcome = self._hand_over(id_, lease)
                 yield
-                trouble = outcome.kind == "account"
+                if outcome.scope == "account" and outcome.kind == "temporary":
+                    trouble, rest = True, retry.rest(lease.rests, retry_after=None, jitter=self.random.random())
+                elif outcome.kind == "account":
+                    trouble = True
                 done.append(Line(id_, old, self._judge(outcome, uncertain=uncertain, attempts=attempts), outcome))
             yield
-            window = yield from self._settle_surely(lease, done, limit=0 if trouble else size)
+            if trouble and not rest:
+                self.pause_account()
+                yield
+            window = yield from self._settle_surely(lease, done, limit=0 if trouble else size, rest=rest)
 
-    def _settle_surely(self, lease: Lease, done: list[Line], *, limit: int) -> Generator[None, None, list[Row]]:
+    def _settle_surely(
+        self, lease: Lease, done: list[Line], *, limit: int, rest: float = 0.0
+    ) -> Generator[None, None, list[Row]]:
         """As the engine does: through broken connections, with the outcomes in memory. Returns the next window."""
         before = self.batches[lease.batch].in_hand
         while True:
@@ -345,7 +393,7 @@ class Simulation:
             try:
                 if fate == "lost":
                     raise Broken
-                window = self.settle(lease, done, limit=limit)
+                window = self.settle(lease, done, limit=limit, rest=rest)
                 if fate == "applied":
                     raise Broken
             except Broken:
@@ -364,15 +412,18 @@ class Simulation:
 
         if (id_, lease.fence) not in self.committed:
             raise Violation(f"{id_} was handed over before a commit put it in hand")
-        kinds = ["accepted"] if self.calm else ["accepted"] * 12 + ["temporary", "permanent", "unknown", "account"]
-        kind = OutcomeKind(self.random.choice(kinds))
+        kinds = (
+            ["accepted"] if self.calm else ["accepted"] * 12 + ["temporary", "away", "permanent", "unknown", "account"]
+        )
+        drawn = self.random.choice(kinds)
+        kind = OutcomeKind("temporary" if drawn == "away" else drawn)
         is_taken = kind is OutcomeKind.ACCEPTED or (kind is OutcomeKind.UNKNOWN and self.random.random() < 0.5)
         self.peer.taken[id_] += is_taken
         self.peer.refused[id_] += not is_taken
         most = 1 if self.policy == "hold" else 2
         if self.peer.taken[id_] > most:
             raise Violation(f"{id_} was taken {self.peer.taken[id_]} times under {self.policy}")
-        return Outcome(id=str(id_), kind=kind)
+        return Outcome(id=str(id_), kind=kind, scope="account" if drawn == "away" else "message")
 
     def _judge(self, outcome: Outcome, *, uncertain: bool, attempts: int) -> Verdict:
         from outreach.delivery import verdicts
@@ -392,13 +443,16 @@ class Simulation:
     def play(self) -> None:
         """Let everybody take turns, then let calm return, and check what came of it."""
         workers = [self.worker() for _ in range(3)]
-        others: list[Callable[[], None]] = [self.sweep, self.manage, self.withdraw, self.learn]
+        others: list[Callable[[], None]] = [self.sweep, self.sweep, self.manage, self.withdraw, self.learn]
+        others += [self.mend_account, self.mend_account]
         for _ in range(STEPS):
-            self.now += timedelta(seconds=self.random.choice([0, 0, 1, 1, 5, 20, 70]))
+            self._pass(self.random.choice([0, 0, 1, 1, 5, 20, 70]))
             turn = self.random.random()
             if turn < 0.04:
                 workers[self.random.randrange(3)] = self.worker()  # killed; its successor knows nothing
-            elif turn < 0.16:
+            elif turn < 0.045:
+                self.jump()
+            elif turn < 0.18:
                 self.random.choice(others)()
             else:
                 next(self.random.choice(workers))
@@ -406,13 +460,19 @@ class Simulation:
         self._let_calm_return()
         self._check_end()
 
+    def _pass(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.monotonic += seconds
+
     def _let_calm_return(self) -> None:
         self.calm = True
+        self.now = max(self.now, BIRTH) + timedelta(hours=2)  # clocks are right again
+        self.mend_account()
         worker = self.worker()  # all others died
         for _ in range(4000):
             if self.state in {"finished", "cancelled"}:
                 return
-            self.now += timedelta(seconds=30 if self.state == "running" else 61)
+            self._pass(30 if self.state == "running" else 61)
             if self.state == "paused":
                 self.state = "running"
             for batch in self.batches.values():
