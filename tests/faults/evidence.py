@@ -33,9 +33,9 @@ Python {python}. It took {minutes} minutes.
 
 A real campaign is sent by real worker processes over real sockets to a mail server of the tests' own, which
 writes down every message that it completed. Meanwhile something is broken: a process is killed by `kill -9` or
-stopped, a connection is cut, the answer to a COMMIT is lost, the mail server misbehaves, the disk is full, the
-clock jumps. Then everything is let run to its end, and the mail server's record is compared with the ledger,
-recipient by recipient. Moments and places are drawn from the seed.
+stopped, a connection is cut, the answer to a COMMIT is lost, the mail server or the machine misbehaves. Then
+everything is let run to its end, and the mail server's record is compared with the ledger, recipient by
+recipient. Moments and places are drawn from the seed.
 
 - **lost**: the ledger says accepted, and the mail server never completed it; or the row is still open when all
   is over; or a member of the audience has no row. It must be 0.
