@@ -6,6 +6,7 @@ broker that is away is logged here and costs time, never work.
 
 from __future__ import annotations
 
+import gc
 import logging
 import mmap
 from typing import Any, Final
@@ -110,5 +111,12 @@ def _note_shutdown(**_: Any) -> None:
     _stopping[0] = 1
 
 
+def _leave_what_is_loaded(**_: Any) -> None:
+    """Keep the garbage collector off all that was loaded before the work: to look through it takes a tenth of the time
+    that sending takes, and none of it is garbage."""
+    gc.freeze()
+
+
 signals.worker_shutting_down.connect(_note_shutdown, weak=False)
+signals.worker_process_init.connect(_leave_what_is_loaded, weak=False)
 app = make_app(settings.BROKER_URL)

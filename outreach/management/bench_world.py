@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import psycopg
@@ -95,7 +94,7 @@ def make_campaign(actor: Actor, topic: Topic, *, smtp: tuple[str, int], dkim: di
             "host": smtp[0],
             "port": str(smtp[1]),
             "security": "none",
-            "connections": os.environ.get("BC", "8"),
+            "connections": "8",
             "sender": "Новини <news@example.org>",
             **(dkim or {}),
         },
