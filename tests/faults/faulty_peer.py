@@ -161,13 +161,16 @@ class _FaultyDialogue(Dialogue):
 
     def _take_content(self) -> bool:
         self._server.gate.wait(30)
-        if self._server.is_down:
-            self._server.left.append(self._to)
-            return False
-        drawn = self._draw("CONTENT") or self._draw("END")
+        drawn = None if self._server.is_down else self._draw("CONTENT") or self._draw("END")
         if drawn in (DROP, STALL):
             self._server.left.append(self._to)
-        return super()._take_content()
+        is_answered = False
+        try:
+            is_answered = not self._server.is_down and super()._take_content()
+        finally:
+            if self._server.is_down and not is_answered and drawn not in (DROP, STALL):
+                self._server.left.append(self._to)
+        return is_answered
 
     def _draw(self, step: str) -> str | None:
         reply = self._server.strike(step, of=self._to, count=self._count)
