@@ -123,12 +123,21 @@ def _section(file: str, lines: list[Line]) -> str:
             "",
             f"{totals(lines)}.",
             "",
+            *_broken(lines),
             f"| {' | '.join(COLUMNS)} |",
             f"|{'---|' * len(COLUMNS)}",
             *(f"| {' | '.join(cell(line) for cell in COLUMNS.values())} |" for line in lines),
             "",
         ]
     )
+
+
+def _broken(lines: list[Line]) -> list[str]:
+    """The rules that did not hold, in words: a report that hid them would be none."""
+    told = [
+        f"- **broken**: {line.schedule} ({line.policy}): {'; '.join(line.problems)}" for line in lines if line.problems
+    ]
+    return [*told, ""] if told else []
 
 
 def main() -> int:
