@@ -37,7 +37,7 @@ class Smtp:
     kind: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail (SMTP)"
     can: ClassVar[Capabilities] = Capabilities(
-        window=200, unknown_policy="resend", subject=True, html=True, timeout=smtp_wire.REPLY_SECONDS
+        window=500, unknown_policy="resend", subject=True, html=True, timeout=smtp_wire.REPLY_SECONDS
     )
     account_fields: ClassVar[tuple[Field, ...]] = (
         Field(name="host", label="Server", help="The name of the mail server, such as mail.example.org."),

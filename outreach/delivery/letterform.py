@@ -12,7 +12,7 @@ from outreach.delivery.compile import CompiledContent
 from outreach.delivery.letters import Letterhead, as_subject
 from outreach.delivery.slots import Slot, cut, filled, numbered
 from outreach.delivery.templating import HTML, TEXT
-from outreach.delivery.tokens import Series, TokenKind
+from outreach.delivery.tokens import Series, TokenKind, numeral
 
 if TYPE_CHECKING:
     from outreach.delivery.render import Recipient
@@ -40,12 +40,13 @@ class LetterForm:
             UnsupportedContent: their address cannot be written to.
         """
         delivery = recipient.delivery
-        token = self.person.make(delivery)
+        number = numeral(delivery)
+        token = self.person.sign(number)
         unsubscribe_url = f"{self.base_url}/u/{token}"
         urls = {
             "unsubscribe_url": unsubscribe_url,
             "preferences_url": f"{self.base_url}/p/{token}",
-            "view_url": f"{self.base_url}/v/{self.view.make(delivery)}",
+            "view_url": f"{self.base_url}/v/{self.view.sign(number)}",
         }
         person = recipient.subscriber or {}
         values = [filled(slot, person, urls) for slot in self.slots]

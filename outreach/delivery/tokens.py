@@ -74,7 +74,11 @@ class Series:
 
     def make(self, delivery: int) -> str:
         """The token of one delivery."""
-        body = self._before + _varints(delivery) + self._after
+        return self.sign(numeral(delivery))
+
+    def sign(self, number: bytes) -> str:
+        """The token of the delivery whose number is written so (`numeral`): two series need it once."""
+        body = self._before + number + self._after
         signed = binascii.b2a_base64(body + self._digest(body)[:SIGNATURE_BYTES], newline=False)
         return signed.translate(_URL_SAFE).rstrip(b"=").decode()
 
@@ -100,16 +104,15 @@ def _sign(body: bytes) -> bytes:
     return mac(_PURPOSE).digest(body)[:SIGNATURE_BYTES]
 
 
+def numeral(number: int) -> bytes:
+    """Unsigned LEB128."""
+    if number < 0x80:
+        return bytes((number,))
+    return bytes((number & 0x7F | 0x80,)) + numeral(number >> 7)
+
+
 def _varints(*numbers: int) -> bytes:
-    """Unsigned LEB128, one after another."""
-    out = bytearray()
-    for number in numbers:
-        rest = number
-        while rest > 0x7F:
-            out.append(rest & 0x7F | 0x80)
-            rest >>= 7
-        out.append(rest)
-    return bytes(out)
+    return b"".join([numeral(number) for number in numbers])
 
 
 def _read_varints(data: bytes) -> list[int]:
