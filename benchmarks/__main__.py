@@ -1,8 +1,8 @@
 """`make bench`: each benchmark three times, one after another, and what came out in `benchmarks/RESULTS.md`.
 
-`python -m benchmarks NAME...` repeats only these and leaves the others' figures as they are; the long ones run only when
-they are named. Each prints one JSON object and exits 1 where its own limit does not hold; a limit that is missed is
-written down too. The crash report, docs/explanation/evidence.md, is written last.
+`python -m benchmarks NAME...` repeats only these and leaves the others' figures as they are; the long ones run only
+when they are named. Each prints one JSON object and exits 1 where its own limit does not hold; a limit that is missed
+is written down too. The crash report, docs/explanation/evidence.md, is written last.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _bench(what: str, *options: str) -> tuple[str, ...]:
 
 BENCHMARKS: Final = {
     "send": Benchmark(
-        purpose="a blast of 100,000 personal e-mails over SMTP, everything on, beside Postfix's `smtp-source` (`ratio`)",
+        purpose="100,000 personal e-mails over SMTP, everything on, beside Postfix's `smtp-source` (`ratio`)",
         command=_bench("send", "--deliveries", "100000"),
     ),
     "send_signed": Benchmark(

@@ -38,10 +38,11 @@ LATIN = frozenset(
     re.findall(
         r"\w+",
         """
-    AC API Account Atom Auth BEGIN Bearer CSV DKIM DNS END Ed Event Excel HTML IMAP JSON Keys MB MG MJML Mail NDJSON NTP NUL OpenAPI Outreach
-    PEM PostgreSQL RSA RSS S SendGrid SID SMS SMTP STARTTLS STOP Settings TLS TXT Token Twilio UTC Webhook X
-    at bg business citizen doctor e email en even hold mailto name not_after official out e outreach partner phone resend
-    services T tel
+    AC API Account Atom Auth BEGIN Bearer CSV DKIM DNS END Ed Event Excel HTML IMAP JSON Keys MB MG MJML Mail NDJSON NTP
+    NUL OpenAPI Outreach PEM PostgreSQL RSA RSS S SendGrid SID SMS SMTP STARTTLS STOP Settings TLS TXT Token
+    Twilio UTC Webhook X
+    at bg business citizen doctor e email en even hold mailto name not_after official out e outreach partner phone
+    resend services T tel
     """,
     )
 )

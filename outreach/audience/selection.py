@@ -108,6 +108,24 @@ def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: byt
     return _summed(rows)
 
 
+def reaches_anybody(frozen: Mapping[str, Any], *, ancestors: list[int]) -> bool:
+    """Whether fan-out would write a message for anybody; looks no further than the first such person."""
+    selection = compile_selection(frozen, ancestors=ancestors, salt=b"")
+    if selection is None:
+        return False
+    after, found, chunk = 0, False, _FIRST_LOOK
+    with connection.cursor() as cursor:
+        while not found:
+            cursor.execute(selection.bound, selection.behind(after, chunk))
+            last, people = cursor.fetchone()
+            if not people:
+                return False
+            cursor.execute(f"SELECT EXISTS ({selection.sql} {_PLANNED})", selection.between(after, last))
+            found = bool(cursor.fetchone()[0])
+            after, chunk = last, chunk * 10
+    return True
+
+
 def _summed(rows: list[tuple[Any, ...]]) -> AudienceCount:
     """Add up (channel, state, reason, rows, people); the row with channel None carries the totals of people."""
     recipients: dict[str, int] = {}
@@ -231,6 +249,9 @@ ranked AS (
 ),
 chosen AS (SELECT {_FATE} FROM ranked)"""  # noqa: S608 -- put together from the constants of this file
 
+_PLANNED = "SELECT FROM chosen WHERE state = 'planned'"
+#: How many people are looked at first; each further look takes in ten times as many.
+_FIRST_LOOK: Final = 1_000
 _COUNT = """,
 kept AS MATERIALIZED (SELECT subscriber_id, channel, state, reason FROM chosen)
 SELECT channel, state, reason, count(*) FROM kept GROUP BY channel, state, reason

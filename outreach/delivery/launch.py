@@ -24,7 +24,7 @@ from outreach.core.access import Actor
 from outreach.core.errors import Invalid, ReviewFailed, StateConflict
 from outreach.core.vocabulary import PUBLIC_CHANNELS, UNDER_WAY, Language, Permission, RunKind
 from outreach.delivery import runs
-from outreach.delivery.review import ReviewProblem, review
+from outreach.delivery.review import ReviewProblem, find_errors
 from schedules import zones
 
 MOST_TESTS: Final = 20
@@ -124,7 +124,7 @@ def send_test(actor: Actor, campaign: Campaign, *, to: Sequence[Mapping[str, Any
     next_state(campaign.state, Verb.TEST)
     recipients = _read_recipients(campaign, to, language)
     channels = {recipient["channel"] for recipient in recipients}
-    blocking = [problem for problem in review(campaign).problems if _blocks_test(campaign, problem, channels)]
+    blocking = [problem for problem in find_errors(campaign) if _blocks_test(campaign, problem, channels)]
     if blocking:
         raise ReviewFailed(problems=[asdict(problem) for problem in blocking])
     try:
@@ -158,15 +158,13 @@ _STEERED: Final = {
 
 def _require_review(campaign: Campaign, *, besides: str = "") -> None:
     """Raises: ReviewFailed: with every error that the review found, but those of the code `besides`."""
-    errors = [p for p in review(campaign).problems if p.severity == "error" and p.code != besides]
+    errors = [problem for problem in find_errors(campaign) if problem.code != besides]
     if errors:
         raise ReviewFailed(problems=[asdict(problem) for problem in errors])
 
 
 def _blocks_test(campaign: Campaign, problem: ReviewProblem, channels: set[str]) -> bool:
-    """Whether the problem keeps these channels' texts from being sent; audience and time do not matter to a test."""
-    if problem.severity != "error":
-        return False
+    """Whether the error keeps these channels' texts from being sent; audience and time do not matter to a test."""
     head, _slash, rest = problem.field.partition("/")
     if head == "contents" and rest:
         contents = list(campaign.contents.all())

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from channels.base import Capabilities
 from outreach.audience.models import Subscriber, Subscription
-from outreach.audience.selection import AudienceCount, count_audience
+from outreach.audience.selection import AudienceCount, count_audience, reaches_anybody
 from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
 from outreach.core import clock
@@ -78,6 +78,11 @@ def review(campaign: Campaign) -> Review:
     return _Reviewer(campaign).review()
 
 
+def find_errors(campaign: Campaign) -> list[ReviewProblem]:
+    """What stops the campaign, and nothing else: found without counting the audience, so that a start takes no time."""
+    return _Reviewer(campaign, is_for_start=True).find_errors()
+
+
 def review_content(campaign: Campaign, *, channel: str, language: str, variant: str = "") -> list[ReviewProblem]:
     """What is wrong with one content, for the editor; counts nobody."""
     reviewer = _Reviewer(campaign)
@@ -87,8 +92,10 @@ def review_content(campaign: Campaign, *, channel: str, language: str, variant: 
 
 
 class _Reviewer:
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, campaign: Campaign, *, is_for_start: bool = False) -> None:
         self.campaign = campaign
+        #: Whether only errors are asked for.
+        self.is_for_start = is_for_start
         self.frozen = freeze(campaign, is_whole=False)
         self.contents = list(campaign.contents.select_related("account"))
         #: (channel, language, variant) -> its path in the campaign's JSON.
@@ -122,6 +129,24 @@ class _Reviewer:
             may_go=not any(problem.severity == "error" for problem in problems),
         )
 
+    def find_errors(self) -> list[ReviewProblem]:
+        checks: tuple[Callable[[], Iterator[ReviewProblem]], ...] = (
+            self.check_audience,
+            self.check_channels,
+            self.check_languages,
+            self.check_contents,
+            self.check_services,
+            self.check_lengths,
+            self.check_senders,
+            self.check_times,
+        )
+        return [problem for check in checks for problem in check() if problem.severity == "error"]
+
+    def reaches_anybody(self) -> bool:
+        if self.is_for_start:
+            return reaches_anybody(self.frozen, ancestors=self.campaign.organisation.ancestor_ids())
+        return bool(self.count.people)
+
     @cached_property
     def count(self) -> AudienceCount:
         if not self.personal or not self.frozen["topics"]:
@@ -147,7 +172,7 @@ class _Reviewer:
                 _("The campaign has no audience."),
                 _("Choose at least one topic."),
             )
-        elif self._has_accounts() and not self.count.people:
+        elif self._has_accounts() and not self.reaches_anybody():
             yield _error(
                 "audience",
                 "unreachable",
@@ -181,8 +206,8 @@ class _Reviewer:
         fallback = self.frozen["fallback_language"]
         for channel in self.personal:
             written = {content.language for content in self.contents if content.channel == channel}
-            if not written:
-                continue
+            if not written or (self.is_for_start and fallback in written):
+                continue  # with the fallback's text it is but a warning
             for language, count in sorted(self._speakers(channel).items()):
                 if language not in written:
                     yield self._missing_language(channel, language, count, has_fallback=fallback in written)

@@ -84,9 +84,32 @@ def test_a_good_campaign_may_go_with_exact_numbers(studio: Studio) -> None:
 def test_each_mistake_is_found_at_its_field(
     studio: Studio, changes: dict[str, Any], problem: tuple[str, str, str, str]
 ) -> None:
+    from outreach.delivery.review import find_errors, review
+
     studio.account()
     studio.person()
-    assert problem in found(studio, **changes)
+    campaign = studio.campaign(**changes)
+    problems = review(campaign).problems
+
+    assert problem in {(p.section, p.severity, p.code, p.field) for p in problems}
+    assert find_errors(campaign) == [problem for problem in problems if problem.severity == "error"]
+
+
+def test_a_start_looks_for_the_first_person_that_can_be_reached(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from outreach.audience import selection
+    from outreach.delivery.review import find_errors
+
+    monkeypatch.setattr(selection, "_FIRST_LOOK", 1)
+    studio.account()
+    for number in range(12):
+        studio.person(f"Без адрес {number}").addresses.all().delete()
+    campaign = studio.campaign()
+    before = [problem.code for problem in find_errors(campaign)]
+    studio.person("Анна")
+
+    assert (before, find_errors(campaign)) == (["unreachable"], [])
 
 
 def test_people_whose_language_is_missing_are_counted(studio: Studio) -> None:
