@@ -122,14 +122,21 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         super().__init__(connection, **options)
         self._renewed_at = time.monotonic()
 
+    @property
+    def _link(self) -> Link:
+        if self.connection is None:  # a task ended after its channel was closed: the message's lease runs out
+            raise psycopg.OperationalError("the channel is closed")
+        link: Link = self.connection.link
+        return link
+
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's signature
-        self.connection.link.execute(ACKNOWLEDGE, [int(delivery_tag)])
+        self._link.execute(ACKNOWLEDGE, [int(delivery_tag)])
         super().basic_ack(delivery_tag, multiple)
         self.connection.wake()
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 -- as above
         if not requeue:
-            self.connection.link.execute(ACKNOWLEDGE, [int(delivery_tag)])
+            self._link.execute(ACKNOWLEDGE, [int(delivery_tag)])
         super().basic_reject(delivery_tag, requeue)
         self.connection.wake()
 
@@ -144,7 +151,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         return bool(taken)
 
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
-        self.connection.link.execute(PUBLISH, {"queue": queue, "payload": json.dumps(message)})
+        self._link.execute(PUBLISH, {"queue": queue, "payload": json.dumps(message)})
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         for _, message in self._take([queue], 1):
@@ -153,7 +160,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
 
     def _take(self, queues: list[str], limit: int) -> list[tuple[str, dict[str, Any]]]:
         arguments = {"queues": queues, "limit": limit, "lease": LEASE_SECONDS, "most": MOST_DELIVERIES}
-        rows = self.connection.link.execute(TAKE, arguments).fetchall()
+        rows = self._link.execute(TAKE, arguments).fetchall()
         rows.sort(key=lambda row: (queues.index(row[1]), row[0]))
         return [(queue, _message(number, payload, deliveries)) for number, queue, payload, deliveries in rows]
 
@@ -163,18 +170,18 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
         self._renewed_at = time.monotonic()
         self.qos._flush()
         if held := [int(tag) for tag in self.qos._delivered]:
-            self.connection.link.execute(RENEW, [LEASE_SECONDS, held])
+            self._link.execute(RENEW, [LEASE_SECONDS, held])
 
     def _restore(self, message: Any) -> None:
         with suppress(psycopg.Error):  # then its lease runs out
-            self.connection.link.execute(RELEASE, [int(message.delivery_tag)])
+            self._link.execute(RELEASE, [int(message.delivery_tag)])
 
     def _size(self, queue: str) -> int:
-        row = self.connection.link.execute("SELECT count(*) FROM broker.message WHERE queue = %s", [queue]).fetchone()
+        row = self._link.execute("SELECT count(*) FROM broker.message WHERE queue = %s", [queue]).fetchone()
         return int(row[0])
 
     def _purge(self, queue: str) -> int:
-        return int(self.connection.link.execute("DELETE FROM broker.message WHERE queue = %s", [queue]).rowcount)
+        return int(self._link.execute("DELETE FROM broker.message WHERE queue = %s", [queue]).rowcount)
 
 
 class Transport(virtual.Transport):  # type: ignore[misc]  # kombu has no types

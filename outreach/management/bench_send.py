@@ -36,6 +36,10 @@ SELECT count(*) FILTER (WHERE state = 'accepted'), count(*) FILTER (WHERE uncert
     extract(epoch FROM max(settled_at) FILTER (WHERE state = 'accepted'))::float8
 FROM outreach_delivery WHERE run_id = %s
 """
+#: What the ledger's rows and their indexes take on the disk.
+SIZE: Final = """
+SELECT sum(pg_total_relation_size(inhrelid))::float8 FROM pg_inherits WHERE inhparent = 'outreach_delivery'::regclass
+"""
 
 
 class BenchStuck(OutreachError):
@@ -67,6 +71,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         row = link.execute(TIMES, [run.pk]).fetchone()
         assert row is not None  # noqa: S101 -- an aggregate
         accepted, uncertain, first, last = row
+        octets = float(link.execute(SIZE).fetchone()[0])  # type: ignore[index]  # an aggregate
         run.refresh_from_db()
         memory = peak_rss_mb("outreach-worker")
         rate = accepted / max(last - first, 0.001)
@@ -90,6 +95,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
                 "smtp_source_rate": mark if mark else "smtp-source is not installed (Debian: postfix)",
                 "smtp_source_by_sessions": marks,
                 "rss_mb": sorted(memory.values()),
+                "octets_a_delivery_on_disk": round(octets / run.audience_count),
                 "synchronous_commit": "on",
             },
         }

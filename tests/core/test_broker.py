@@ -146,6 +146,19 @@ def test_message_that_never_ends_is_kept_but_not_delivered_for_ever(conninfo: di
     reader.link.release()
 
 
+def test_answer_after_the_channel_was_closed_is_a_connection_error(conninfo: dict[str, Any]) -> None:
+    """As of a worker that loses its broker while a task runs: Celery takes it for that, and the lease brings it back."""
+    publish(conninfo, 1)
+    reader = Reader(conninfo)
+    assert reader.read() == [1]
+    reader.consumer.channel.close()
+
+    for answer in (reader.got[0].ack, reader.got[0].reject):
+        with pytest.raises(reader.link.connection_errors):
+            answer()
+    reader.link.release()
+
+
 def test_rejected_message_is_gone_or_comes_again(conninfo: dict[str, Any]) -> None:
     publish(conninfo, "drop", "again")
     reader = Reader(conninfo)
