@@ -178,7 +178,7 @@ class Channel(virtual.Channel):  # type: ignore[misc]  # kombu has no types
 
     def _size(self, queue: str) -> int:
         row = self._link.execute("SELECT count(*) FROM broker.message WHERE queue = %s", [queue]).fetchone()
-        return int(row[0])
+        return int(row[0]) if row else 0
 
     def _purge(self, queue: str) -> int:
         return int(self._link.execute("DELETE FROM broker.message WHERE queue = %s", [queue]).rowcount)

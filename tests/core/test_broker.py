@@ -147,7 +147,7 @@ def test_message_that_never_ends_is_kept_but_not_delivered_for_ever(conninfo: di
 
 
 def test_answer_after_the_channel_was_closed_is_a_connection_error(conninfo: dict[str, Any]) -> None:
-    """As of a worker that loses its broker while a task runs: Celery takes it for that, and the lease brings it back."""
+    """As of a worker that loses its broker while a task runs: Celery takes it for that; the lease brings it back."""
     publish(conninfo, 1)
     reader = Reader(conninfo)
     assert reader.read() == [1]
