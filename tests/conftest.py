@@ -93,6 +93,14 @@ def _is_local(host: str) -> bool:
         return host == "localhost"
 
 
+@pytest.fixture(autouse=True)
+def nobodys_language() -> None:
+    """What a request or a command of an earlier test left as this thread's language is forgotten."""
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 @pytest.fixture
 def data_folder() -> Iterator[Path]:
     """An empty data folder for a test that starts an installation of its own."""

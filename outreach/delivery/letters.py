@@ -45,9 +45,7 @@ class Letterhead:
 
     def header_lines(self, delivery: int, unsubscribe_url: str) -> bytes:
         """`headers` as they stand in a message: plain ASCII of our own making."""
-        return "".join(
-            [f"{name}: {value}\r\n" for name, value in self.headers(delivery, unsubscribe_url)],
-        ).encode()
+        return "".join([f"{name}: {value}\r\n" for name, value in self.headers(delivery, unsubscribe_url)]).encode()
 
     def headers(self, delivery: int, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from outreach.delivery.templating import FILTERS, LOOP_FIELDS, VARIABLES, check_template
+from outreach.delivery.templating import FILTERS, LOOP_FIELDS, NOTICE_VARIABLES, VARIABLES, check_template
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "templates.md"
 
@@ -14,7 +14,7 @@ def test_the_reference_names_every_variable_and_filter() -> None:
     page = PAGE.read_text()
     named = set(re.findall(r"\{\{ (\w+)(?:\.\w+)* \}\}", page))
     filters = page.partition("## Filters")[2].partition("##")[0]
-    assert (named, set(re.findall(r"`(\w+)`", filters))) == (set(VARIABLES), set(FILTERS))
+    assert (named, set(re.findall(r"`(\w+)`", filters))) == ({*VARIABLES, *NOTICE_VARIABLES}, set(FILTERS))
     assert set(re.findall(r"`loop\.(\w+)`", page)) >= LOOP_FIELDS
 
 

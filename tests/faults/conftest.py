@@ -27,6 +27,9 @@ def db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[No
     """
     from django.core.management import call_command
 
+    from outreach.core.models import Installation
+
     with django_db_blocker.unblock():
         yield
         call_command("flush", verbosity=0, interactive=False)
+        Installation.objects.create(pk=1)  # as the migration left it, for the tests that come after
