@@ -242,16 +242,18 @@ class Place:
     def state(self, blast: Blast) -> str:
         return str(self.query("SELECT state FROM outreach_run WHERE id = %s", [blast.run])[0][0])
 
-    def finish(self, blast: Blast, *, seconds: float = 90) -> None:
-        """Wait for the end; what waits for its minute, or for people to look at it, does not have to."""
+    def finish(self, blast: Blast, *, seconds: float = 90, hastened: bool = True) -> None:
+        """Wait for the end; if hastened, what waits for its minute, or for people to look at it, does not have to."""
+
+        def is_over() -> bool:
+            if hastened:
+                self.hasten(blast)
+            return self.state(blast) in {"finished", "cancelled"}
+
         try:
-            wait_until(lambda: self._is_over(blast), seconds=seconds, what="the run ends")
+            wait_until(is_over, seconds=seconds, what="the run ends")
         except AssertionError as err:
             raise AssertionError(f"{err}\n{self.story(blast)}") from err
-
-    def _is_over(self, blast: Blast) -> bool:
-        self.hasten(blast)
-        return self.state(blast) in {"finished", "cancelled"}
 
     def hasten(self, blast: Blast) -> None:
         """Let the time of every batch that waits have come, and let parked ones go on, as people do."""
