@@ -72,6 +72,8 @@ class Capabilities:
     unknown_policy: str
     subject: bool = False
     html: bool = False
+    #: Carries what goes with an e-mail's text: a calendar entry, pictures that its HTML shows.
+    files: bool = False
     #: Longest text in characters; 0 means no limit that loses messages.
     max_length: int = 0
     inbound: bool = False
@@ -82,6 +84,19 @@ class Capabilities:
     public: bool = False
     #: Longest that one call of `Session.send` may need for one message, seconds.
     timeout: float = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What goes with an e-mail beside its texts: a calendar entry, or a picture that its HTML shows."""
+
+    #: File name, plain ASCII.
+    name: str
+    #: With its parameters, e.g. `text/calendar; charset=utf-8; method=PUBLISH`.
+    media_type: str
+    data: bytes
+    #: The HTML shows it as `cid:...`; '' for a file that is attached.
+    content_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +119,8 @@ class Message:
     language: str = ""
     #: Extra e-mail headers in order (List-Unsubscribe ...); values are unencoded text without CR or LF.
     headers: tuple[tuple[str, str], ...] = ()
+    #: What goes with the texts; the same for everybody who gets this content.
+    parts: tuple[Part, ...] = ()
     #: A whole ready RFC 5322 message (bytes, CRLF, not dot-stuffed), where the renderer built one for SMTP.
     raw: bytes = b""
     #: Whether its maker knows that no line of `raw` begins with a dot: then SMTP need not look for any.

@@ -71,7 +71,7 @@ class Memory:
     name: ClassVar[str] = "memory"
     kind: ClassVar[str] = "email"
     label: ClassVar[str] = "Memory"
-    can: ClassVar[Capabilities] = Capabilities(window=100, unknown_policy="resend", subject=True, html=True)
+    can: ClassVar[Capabilities] = Capabilities(window=100, unknown_policy="resend", subject=True, html=True, files=True)
     account_fields: ClassVar[tuple[Field, ...]] = ()
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from channels.base import Message, UnsupportedContent
+from channels.base import Message, Part, UnsupportedContent
 from channels.mailboxes import header_form
 
 #: RFC 5321, 4.5.3.1.6, without the CRLF.
@@ -43,13 +43,27 @@ _ALTERNATIVE: Final = (
     b'Content-Type: multipart/alternative; boundary="%b"\r\nContent-Transfer-Encoding: %b\r\n\r\n--%b\r\n'
 )
 _PART_HEAD: Final = b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n"
+#: What is around the alternatives where files are attached, and around the HTML where it shows pictures. Their
+#: boundaries hold that of the alternatives, so that whoever looks for it in a text has looked for all three; none
+#: begins another, since a boundary is found at a line's beginning (RFC 2046, 5.1.1).
+_MIXED: Final = b'Content-Type: multipart/mixed; boundary="m%b"\r\nContent-Transfer-Encoding: %b\r\n\r\n--m%b\r\n'
+_RELATED: Final = (
+    b'Content-Type: multipart/related; type="text/html"; boundary="r%b"\r\n'
+    b"Content-Transfer-Encoding: %b\r\n\r\n--r%b\r\n"
+)
 
 
 class Skeleton:
     """What all messages of one content share, already encoded."""
 
     def __init__(
-        self, *, sender: str, reply_to: str = "", language: str = "", headers: Iterable[tuple[str, str]] = ()
+        self,
+        *,
+        sender: str,
+        reply_to: str = "",
+        language: str = "",
+        headers: Iterable[tuple[str, str]] = (),
+        parts: Iterable[Part] = (),
     ) -> None:
         """Encode the fixed part.
 
@@ -65,6 +79,9 @@ class Skeleton:
         fixed.append(b"MIME-Version: 1.0\r\n")
         self.fixed = b"".join(fixed)
         self.boundary = b"=_" + sha256(self.fixed).hexdigest()[:30].encode()
+        parts = tuple(parts)
+        self._shown = tuple(_file(part) for part in parts if part.content_id)
+        self._attached = tuple(_file(part) for part in parts if not part.content_id)
 
     def fill(
         self,
@@ -90,25 +107,44 @@ class Skeleton:
         return b"".join(lines)
 
     def _body(self, text: str, html: str) -> bytes:
-        if not (text and html):
-            return _part(b"html" if html else b"plain", html or text)
         plain, rich = _part(b"plain", text), _part(b"html", html)
         boundary = self.boundary
         while boundary in plain or boundary in rich:
             boundary = b"=_" + sha256(boundary).hexdigest()[:30].encode()
-        is_ascii = plain.isascii() and rich.isascii()
-        return _ALTERNATIVE % (boundary, _encoding(is_ascii=is_ascii), boundary) + (
-            b"%b--%b\r\n%b--%b--\r\n" % (plain, boundary, rich, boundary)
-        )
+        if not (text and html):
+            return self._alone(rich if html else plain, boundary)
+        opening, between, closing = self._around(boundary, text_is_ascii=plain.isascii(), html_is_ascii=rich.isascii())
+        return b"".join((opening, plain, between, rich, closing))
+
+    def _alone(self, part: bytes, boundary: bytes) -> bytes:
+        if not self._attached:
+            return part
+        encoding = _encoding(is_ascii=part.isascii())
+        return _MIXED % (boundary, encoding, boundary) + part + _ended(b"m" + boundary, self._attached)
+
+    def _around(self, boundary: bytes, *, text_is_ascii: bool, html_is_ascii: bool) -> tuple[bytes, bytes, bytes]:
+        """What stands before the text part, between it and the HTML part, and behind."""
+        whole = _encoding(is_ascii=text_is_ascii and html_is_ascii)
+        opening = _ALTERNATIVE % (boundary, whole, boundary)
+        between, closing = b"--%b\r\n" % boundary, b"--%b--\r\n" % boundary
+        if self._shown:
+            between += _RELATED % (boundary, _encoding(is_ascii=html_is_ascii), boundary)
+            closing = _ended(b"r" + boundary, self._shown) + closing
+        if self._attached:
+            opening = _MIXED % (boundary, whole, boundary) + opening
+            closing += _ended(b"m" + boundary, self._attached)
+        return opening, between, closing
 
     def frame(self, *, text_is_ascii: bool, html_is_ascii: bool) -> tuple[bytes, bytes, bytes]:
         """What stands before the text, between it and the HTML, and behind: all without a long line, none in base64."""
-        whole = _ALTERNATIVE % (self.boundary, _encoding(is_ascii=text_is_ascii and html_is_ascii), self.boundary)
+        opening, between, closing = self._around(
+            self.boundary, text_is_ascii=text_is_ascii, html_is_ascii=html_is_ascii
+        )
         heads = [
             _PART_HEAD % (subtype, _encoding(is_ascii=is_ascii))
             for subtype, is_ascii in ((b"plain", text_is_ascii), (b"html", html_is_ascii))
         ]
-        return whole + heads[0], b"\r\n--%b\r\n%b" % (self.boundary, heads[1]), b"\r\n--%b--\r\n" % self.boundary
+        return opening + heads[0], b"\r\n" + between + heads[1], b"\r\n" + closing
 
 
 def assemble(message: Message, *, sender: str = "") -> bytes:
@@ -117,7 +153,7 @@ def assemble(message: Message, *, sender: str = "") -> bytes:
     Raises:
         UnsupportedContent: something of it cannot be written into an e-mail.
     """
-    skeleton = _skeleton(message.sender or sender, message.reply_to, message.language)
+    skeleton = _skeleton(message.sender or sender, message.reply_to, message.language, message.parts)
     answered = f"<{message.in_reply_to.strip('<>')}>"
     threading = (("In-Reply-To", answered), ("References", answered))
     return skeleton.fill(
@@ -196,8 +232,25 @@ def _encode_part(part: ParsedMessage) -> None:
 
 
 @lru_cache(maxsize=64)
-def _skeleton(sender: str, reply_to: str, language: str) -> Skeleton:
-    return Skeleton(sender=sender, reply_to=reply_to, language=language)
+def _skeleton(sender: str, reply_to: str, language: str, parts: tuple[Part, ...]) -> Skeleton:
+    return Skeleton(sender=sender, reply_to=reply_to, language=language, parts=parts)
+
+
+def _file(part: Part) -> bytes:
+    """An attached file or a shown picture; base64 whatever it holds, so that no line is long or begins with a dot."""
+    shown = part.content_id
+    lines = [
+        encode_header("Content-Type", f'{part.media_type}; name="{part.name}"'),
+        encode_header("Content-Disposition", f'{"inline" if shown else "attachment"}; filename="{part.name}"'),
+        *([_line("Content-ID", f"<{shown}>")] if shown else []),
+        b"Content-Transfer-Encoding: base64\r\n\r\n",
+    ]
+    return b"".join((*lines, _base64_lines(part.data), b"\r\n"))
+
+
+def _ended(boundary: bytes, files: Iterable[bytes]) -> bytes:
+    """The files, each behind the boundary, and the end of what they are in."""
+    return b"".join(b"--%b\r\n%b" % (boundary, file) for file in files) + b"--%b--\r\n" % boundary
 
 
 def _part(subtype: bytes, text: str) -> bytes:

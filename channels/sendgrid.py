@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from email.header import Header as EncodedHeader
 from email.utils import parseaddr
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, Final
 import python_http_client
 import requests
 from sendgrid import SendGridAPIClient
-from sendgrid.helpers.mail import Content, CustomArg, Email, Header, Mail, Personalization, ReplyTo, To
+from sendgrid.helpers.mail import Attachment, Content, CustomArg, Email, Header, Mail, Personalization, ReplyTo, To
 
 from channels.base import (
     Account,
@@ -21,6 +22,7 @@ from channels.base import (
     Hook,
     Message,
     OutcomeUnknown,
+    Part,
     PermanentFailure,
     Problem,
     ProviderEvent,
@@ -71,6 +73,7 @@ class SendGrid:
         unknown_policy="resend",
         subject=True,
         html=True,
+        files=True,
         inbound=True,
         receipts=True,
         timeout=CONNECT_SECONDS + READ_SECONDS,
@@ -198,7 +201,20 @@ def _compose(message: Message, sender: str) -> Mail:
         mail.reply_to = ReplyTo(reply_address, reply_name or None)
     for header, value in _headers(message):
         mail.add_header(Header(header, value))
+    for part in message.parts:
+        mail.add_attachment(_attachment(part))
     return mail
+
+
+def _attachment(part: Part) -> Attachment:
+    # SendGrid refuses a type with parameters, and has no other place for them: a calendar names its method itself.
+    return Attachment(
+        file_content=base64.b64encode(part.data).decode(),
+        file_name=part.name,
+        file_type=part.media_type.partition(";")[0],
+        disposition="inline" if part.content_id else "attachment",
+        content_id=part.content_id or None,
+    )
 
 
 def _addressed(message: Message) -> Personalization:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.base import Message, UnsupportedContent
+from channels.base import Message, Part, UnsupportedContent
 from channels.mime import Skeleton, assemble, encode_header, needs_eight_bits, to_seven_bits
 
 #: Text as people write it: no control characters but line ends, no lone surrogates.
@@ -184,3 +184,67 @@ def test_seven_bit_form_says_the_same(text: str, html: str) -> None:
         content(parse(raw), "html"),
     )
     assert parse(light)["Subject"] == "Я"
+
+
+PICTURE = Part(name="logo.png", media_type="image/png", data=b"\x89PNG" * 30, content_id="logo.png@outreach")
+EVENT = Part(name="event.ics", media_type="text/calendar; charset=utf-8; method=PUBLISH", data="Събитие".encode())
+
+
+def tree(part: Any) -> Any:
+    """Types of a message's parts, each with its own."""
+    if not part.is_multipart():
+        return part.get_content_type()
+    return {part.get_content_type(): [tree(inner) for inner in part.iter_parts()]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((), {"multipart/alternative": ["text/plain", "text/html"]}),
+        (
+            (PICTURE,),
+            {"multipart/alternative": ["text/plain", {"multipart/related": ["text/html", "image/png"]}]},
+        ),
+        (
+            (EVENT,),
+            {"multipart/mixed": [{"multipart/alternative": ["text/plain", "text/html"]}, "text/calendar"]},
+        ),
+        (
+            (PICTURE, EVENT),
+            {
+                "multipart/mixed": [
+                    {"multipart/alternative": ["text/plain", {"multipart/related": ["text/html", "image/png"]}]},
+                    "text/calendar",
+                ]
+            },
+        ),
+    ],
+)
+def test_parts_stand_where_mail_programs_look_for_them(parts: tuple[Part, ...], expected: Any) -> None:
+    message = Message(id="1", to="ana@example.org", subject="s", text="Текст", html="<p>Текст</p>", parts=parts)
+    raw = assemble(message, sender="news@example.org")
+    parsed = parse(raw)
+    assert tree(parsed) == expected
+    assert (content(parsed, "plain"), content(parsed, "html")) == ("Текст", "<p>Текст</p>")
+    assert tree(parse(to_seven_bits(raw))) == expected
+    assert max(map(len, raw.split(b"\r\n"))) < 200
+
+
+def test_parts_are_whole_and_named() -> None:
+    message = Message(id="1", to="ana@example.org", subject="s", text="t", html="h", parts=(PICTURE, EVENT))
+    found = [part for part in parse(assemble(message, sender="news@example.org")).walk() if part.get_filename()]
+    seen = [
+        (part.get_filename(), part.get_content_disposition(), part["Content-ID"], part.get_payload(decode=True))
+        for part in found
+    ]
+    assert seen == [
+        ("logo.png", "inline", "<logo.png@outreach>", PICTURE.data),
+        ("event.ics", "attachment", None, EVENT.data),
+    ]
+    assert found[1].get_param("method") == "PUBLISH"
+
+
+def test_a_text_alone_may_have_a_file() -> None:
+    message = Message(id="1", to="ana@example.org", subject="s", text="Текст", parts=(EVENT,))
+    parsed = parse(assemble(message, sender="news@example.org"))
+    assert tree(parsed) == {"multipart/mixed": ["text/plain", "text/calendar"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from channels.base import Part
 from channels.mime import Skeleton, encode_header
 from channels.mime_form import MailForm
 
@@ -73,3 +74,20 @@ def test_values_that_could_break_a_line_or_a_part_go_the_long_way() -> None:
 def test_texts_with_long_lines_or_leading_dots_go_the_long_way() -> None:
     assert short_way(["x" * 999], ["<p>Hello</p>"], ["", "", ""]) is None
     assert short_way(["a\n.b"], ["<p>Hello</p>"], ["", "", ""]) is None
+
+
+def test_files_of_a_content_are_in_what_the_short_way_makes() -> None:
+    parts = (
+        Part(name="a.png", media_type="image/png", data=b"a" * 200, content_id="a.png@outreach"),
+        Part(name="event.ics", media_type="text/calendar; method=PUBLISH", data=b"BEGIN"),
+    )
+    skeleton = Skeleton(sender="news@example.org", parts=parts)
+    form = MailForm.of(skeleton, text=["Здравей, ", 0], html=["<p>Здравей, ", 0, "</p>"])
+    assert form is not None
+    filled = form.fill(["Ана"], to="ana@example.org", subject="s", message_id="1@example.org")
+    whole_text = skeleton.fill(
+        to="ana@example.org", subject="s", text="Здравей, Ана", html="<p>Здравей, Ана</p>", message_id="1@example.org"
+    )
+    assert filled is not None
+    assert without_date(filled) == without_date(whole_text)
+    assert b"\n." not in filled

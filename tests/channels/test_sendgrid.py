@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.base import ForgedHook, Message, Outcome, OutcomeKind, Problem
+from channels.base import ForgedHook, Message, Outcome, OutcomeKind, Part, Problem
 from channels.sendgrid import SendGrid
 from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, inbound_hook, multipart, sendgrid_peer, sign
 from tests.channels.scripted import Http
@@ -52,6 +52,30 @@ def test_request_is_as_sendgrid_documents_it(contracts: Path) -> None:
             "List-Id": "=?utf-8?b?0J3QvtCy0LjQvdC4?=",
         },
     }
+    faults = find_request_faults(
+        contracts, "sendgrid", method="POST", path=request.path, body=request.body, headers=request.headers
+    )
+    assert faults == []
+
+
+def test_files_are_given_as_sendgrid_documents_them(contracts: Path) -> None:
+    parts = (
+        Part(name="a.png", media_type="image/png", data=b"png", content_id="a.png@outreach"),
+        Part(name="event.ics", media_type="text/calendar; charset=utf-8; method=PUBLISH", data=b"BEGIN"),
+    )
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        list(session.send([replace(MESSAGE, parts=parts)]))
+        (request,) = peer.requests
+    assert sorted(json.loads(request.body)["attachments"], key=lambda given: given["filename"]) == [
+        {
+            "content": "cG5n",
+            "type": "image/png",
+            "filename": "a.png",
+            "disposition": "inline",
+            "content_id": "a.png@outreach",
+        },
+        {"content": "QkVHSU4=", "type": "text/calendar", "filename": "event.ics", "disposition": "attachment"},
+    ]
     faults = find_request_faults(
         contracts, "sendgrid", method="POST", path=request.path, body=request.body, headers=request.headers
     )
