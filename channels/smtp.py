@@ -21,13 +21,11 @@ from channels.base import (
     Hook,
     Problem,
     ProviderEvent,
-    Record,
     TemporaryFailure,
     UnsupportedContent,
 )
 from channels.dkim import KEY_SETTINGS, BadKey, Signer, is_selector, load_key
 from channels.mailboxes import address_of, envelope_form
-from channels.sender_domain import check_sender_domain, read_addresses
 from channels.smtp_session import SmtpSession
 from channels.smtp_wire import Server, connect
 
@@ -71,12 +69,6 @@ class Smtp:
             required=False,
             default="yes",
             help="Only a server with a certificate of its own making needs no.",
-        ),
-        Field(
-            name="sends_from",
-            label="Addresses that e-mails leave from",
-            required=False,
-            help="IP addresses, where the server hands e-mails on from others than its own. They are looked up in DNS.",
         ),
         Field(
             name="dkim_domain",
@@ -123,18 +115,13 @@ class Smtp:
         )
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
-        keys = [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
-        return [*_faults_of_addresses(settings), *keys]
+        return [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
 
     def check(self, account: Account) -> list[Problem]:
-        problems = [*_missing(account), *_check_sender(account)]
-        signer, signing = _check_signing(account)
-        if any(problem.field in ("host", "sender") for problem in problems):
-            return [*problems, *signing]
-        published = check_sender_domain(account, signer)
-        if any(problem.code.startswith("dkim") for problem in published):
-            signing = [problem for problem in signing if problem.code != "dkim_record"]
-        return [*problems, *signing, *_check_server(account), *published]
+        problems = [*_missing(account), *_check_sender(account), *_check_signing(account)]
+        if any(problem.field == "host" for problem in problems):
+            return problems
+        return [*problems, *_check_server(account)]
 
 
 def _missing(account: Account) -> list[Problem]:
@@ -191,35 +178,20 @@ def _faults_of_key(
         yield Problem(severity="error", code="invalid_key", message=str(err), field=key_name)
 
 
-def _faults_of_addresses(settings: Mapping[str, Any]) -> list[Problem]:
-    try:
-        read_addresses(str(settings.get("sends_from") or ""))
-    except ValueError:
-        message = "Write IP addresses such as 203.0.113.5, separated by commas."
-        return [Problem(severity="error", code="invalid_addresses", message=message, field="sends_from")]
-    return []
-
-
-def _check_signing(account: Account) -> tuple[Signer | None, list[Problem]]:
-    """What signs, and the DNS records to publish; whether they are there is not asked here."""
+def _check_signing(account: Account) -> list[Problem]:
+    """The DNS records to publish; whether they are there is not asked here."""
     try:
         signer = Signer.of(account.settings)
     except AccountProblem as err:
         message, remedy = "E-mails cannot be signed (DKIM)", "Correct the keys and the domain on the account's page."
         said = err.detail.partition(": ")[2]
-        return None, [Problem(severity="error", code="dkim", message=f"{message}: {said}", remedy=remedy)]
+        return [Problem(severity="error", code="dkim", message=f"{message}: {said}", remedy=remedy)]
     message, remedy = (
         "Publish this TXT record in DNS",
         "Receivers verify our signatures by it. Until it is published they take the messages for unsigned.",
     )
-    return signer, [
-        Problem(
-            severity="note",
-            code="dkim_record",
-            message=f'{message}: {key.host} TXT "{key.record}"',
-            remedy=remedy,
-            record=Record(name=key.host, kind="TXT", value=key.record),
-        )
+    return [
+        Problem(severity="note", code="dkim_record", message=f'{message}: {key.host} TXT "{key.record}"', remedy=remedy)
         for key in (signer.keys if signer else ())
     ]
 
