@@ -12,7 +12,16 @@ from outreach.audience.models import (
     Suppression,
     Topic,
 )
-from outreach.campaigns.models import Approval, Campaign, Content, NoticeTemplate, Run, Service
+from outreach.campaigns.models import (
+    Approval,
+    Branding,
+    Campaign,
+    Content,
+    NoticeTemplate,
+    Picture,
+    Run,
+    Service,
+)
 from outreach.core.models import (
     Account,
     Alert,
@@ -38,6 +47,7 @@ __all__ = [
     "Attempt",
     "AuditEntry",
     "Batch",
+    "Branding",
     "Campaign",
     "Consent",
     "Content",
@@ -56,6 +66,7 @@ __all__ = [
     "Notice",
     "NoticeTemplate",
     "Organisation",
+    "Picture",
     "Reply",
     "Run",
     "SandboxMessage",

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from outreach.campaigns.branding import look_of
 from outreach.campaigns.fields import ContentDraft, Draft, read_campaign, read_content
 from outreach.campaigns.lifecycle import Verb, next_state
 from outreach.campaigns.models import Campaign, Content
@@ -20,7 +21,7 @@ from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import CampaignState, Permission
+from outreach.core.vocabulary import CampaignState, Channel, Permission, Pictures
 
 #: A campaign as the API writes it (docs/reference/api.md).
 CampaignData: TypeAlias = Mapping[str, Any]
@@ -170,11 +171,20 @@ def digest(campaign: Campaign) -> str:
         "starts_at": campaign.starts_at and campaign.starts_at.timestamp(),
         "not_after": campaign.not_after and campaign.not_after.timestamp(),
         "contents": [
-            [c.channel, c.language, c.variant, c.format, c.subject, c.body, c.account_id]
+            [c.channel, c.language, c.variant, c.format, c.subject, c.body, c.account_id, *_of_email(c)]
             for c in campaign.contents.order_by("channel", "language", "variant")
         ],
     }
+    look = look_of(campaign.organisation).facts()
+    if look and Channel.EMAIL in campaign.channels:
+        facts["look"] = look  # a footer says something too
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _of_email(content: Content) -> list[Any]:
+    """Nothing where nothing was set: what was approved before there was any stays approved."""
+    extras = [content.preheader, content.calendar, content.pictures]
+    return extras if extras != ["", {}, Pictures.HOSTED] else []
 
 
 def lock(campaign: Campaign) -> Campaign:
@@ -214,6 +224,9 @@ def _write_content(campaign: Campaign, draft: ContentDraft) -> Content:
             "subject": draft.subject,
             "body": draft.body.replace("\r\n", "\n"),
             "account": draft.account,
+            "preheader": draft.preheader,
+            "calendar": draft.calendar,
+            "pictures": draft.pictures,
         },
     )
     return content

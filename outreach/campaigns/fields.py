@@ -12,15 +12,26 @@ from django.db.models import Model, Q, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.models import Topic
+from outreach.campaigns.calendar_entry import read_calendar
 from outreach.campaigns.models import Service
 from outreach.campaigns.senders import usable_accounts
 from outreach.core.errors import Invalid
 from outreach.core.models import Account, Organisation
-from outreach.core.vocabulary import Channel, ChannelMode, ContentFormat, Goal, Language, SubscriberKind, Tracking
+from outreach.core.vocabulary import (
+    Channel,
+    ChannelMode,
+    ContentFormat,
+    Goal,
+    Language,
+    Pictures,
+    SubscriberKind,
+    Tracking,
+)
 from schedules import zones
 
 MOST_CONTENTS: Final = 60
 LONGEST_BODY: Final = 200_000
+LONGEST_PREHEADER: Final = 200
 LARGEST_HOLDOUT: Final = 0.5
 
 
@@ -35,6 +46,10 @@ class ContentDraft:
     subject: str
     body: str
     account: Account | None
+    preheader: str = ""
+    #: `campaigns.calendar_entry` holds its shape; {} for none.
+    calendar: dict[str, str] = field(default_factory=dict)
+    pictures: str = Pictures.HOSTED
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -252,8 +267,10 @@ def _contents(reader: Reader, value: Any, draft: Draft) -> None:
             reader.complain(f"contents/{position}", _("There is already a message for this channel and language."))
 
 
+#: What only an e-mail has.
+OF_EMAIL: Final = ("preheader", "calendar")
 CONTENT_KEYS: Final = dict.fromkeys(
-    ("channel", "language", "variant", "format", "subject", "body", "account", "media"), 0
+    ("channel", "language", "variant", "format", "subject", "body", "account", "media", "pictures", *OF_EMAIL), 0
 )
 
 
@@ -263,6 +280,8 @@ def _content(reader: Reader, value: Any, path: str) -> ContentDraft:
     channel = reader.choice(given.get("channel"), f"{at}channel", Channel)
     default_format = ContentFormat.TEXT if channel in {Channel.SMS, Channel.SOCIAL} else ContentFormat.MARKDOWN
     _refuse(reader, given, "media", f"{at}media", _("Put pictures into the text by their address."))
+    for key in OF_EMAIL if channel not in {"", Channel.EMAIL} else ():
+        _refuse(reader, given, key, f"{at}{key}", _("Only an e-mail has this."))
     return ContentDraft(
         channel=channel,
         language=reader.choice(given.get("language"), f"{at}language", Language),
@@ -271,6 +290,9 @@ def _content(reader: Reader, value: Any, path: str) -> ContentDraft:
         subject=reader.text(given.get("subject") or "", f"{at}subject", longest=300),
         body=reader.text(given.get("body") or "", f"{at}body", longest=LONGEST_BODY),
         account=_account(reader, given.get("account"), channel, f"{at}account"),
+        preheader=reader.text(given.get("preheader") or "", f"{at}preheader", longest=LONGEST_PREHEADER),
+        calendar=read_calendar(reader, given.get("calendar"), f"{at}calendar"),
+        pictures=reader.choice(given.get("pictures") or Pictures.HOSTED, f"{at}pictures", Pictures),
     )
 
 

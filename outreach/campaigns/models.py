@@ -16,6 +16,7 @@ from outreach.core.vocabulary import (
     Goal,
     Language,
     LawfulBasis,
+    Pictures,
     RunKind,
     Tracking,
 )
@@ -96,6 +97,13 @@ class Content(models.Model):
     format = models.CharField(max_length=10, choices=ContentFormat.choices, default=ContentFormat.MARKDOWN)
     subject = models.CharField(max_length=300, default="", blank=True)
     body = models.TextField(default="", blank=True)
+    #: What mail programs show beside the subject; '' for the beginning of the text.
+    preheader = models.CharField(max_length=200, default="", db_default="", blank=True)
+    #: The entry for the reader's calendar, or {}: `campaigns.calendar_entry` holds its shape.
+    calendar = models.JSONField(default=dict, db_default={}, blank=True)
+    pictures = models.CharField(
+        max_length=10, choices=Pictures.choices, default=Pictures.HOSTED, db_default=Pictures.HOSTED.value
+    )
     #: Null: the nearest default account of the channel.
     account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     changed_at = models.DateTimeField(auto_now=True)
@@ -108,6 +116,54 @@ class Content(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} {self.channel} {self.language}"
+
+
+class Picture(models.Model):
+    """A picture for e-mails, uploaded once; its path cannot be guessed, and what is behind it never changes."""
+
+    objects = OwnedQuerySet["Picture"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="pictures")
+    #: The unguessable part of its path, with the ending of its type: `Xy...z.png`.
+    key = models.CharField(max_length=40, unique=True)
+    #: SHA-256 of what was uploaded: the same file is kept once.
+    digest = models.CharField(max_length=64)
+    media_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField()
+    #: What it shows, in words, for those who do not see it.
+    alt = models.CharField(max_length=300)
+    data = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "digest"], name="picture_once")]
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.alt
+
+
+class Branding(models.Model):
+    """How an organisation's e-mails look; what is empty comes from the nearest node above it."""
+
+    objects = OwnedQuerySet["Branding"].as_manager()
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, related_name="branding")
+    #: {"bg": ..., "en": ...} in the e-mails' heads; never inherited: {} is the organisation's own name.
+    name = models.JSONField(default=dict, blank=True)
+    logo = models.ForeignKey(Picture, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    #: Of heads and buttons, as #12397f.
+    colour = models.CharField(max_length=7, default="", blank=True)
+    #: '' for the colour itself, darkened until it is readable.
+    link_colour = models.CharField(max_length=7, default="", blank=True)
+    #: {"bg": ..., "en": ...}: address and contact, lines of text.
+    footer = models.JSONField(default=dict, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id} {self.colour}"
 
 
 class Approval(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,14 +11,16 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from outreach.audience.models import Topic
+from outreach.campaigns.branding import look_of
 from outreach.campaigns.lifecycle import Verb, next_state
 from outreach.campaigns.models import Campaign, Content, Run
+from outreach.campaigns.pictures import attached_pictures
 from outreach.campaigns.senders import resolve_accounts
 from outreach.core import alerts, audit, clock
 from outreach.core.access import Actor, product_itself
-from outreach.core.models import Account
+from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import CampaignState, RunKind, Tracking
+from outreach.core.vocabulary import CampaignState, Pictures, RunKind, Tracking
 
 
 class NoAccount(LookupError):
@@ -155,6 +158,7 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
         "accounts": {channel: account.pk for channel, account in by_channel.items()},
         "senders": {str(account.pk): sender_facts(account) for account in used.values()},
         "contents": [_content(content, by_channel) for content in contents],
+        **look_facts(organisation, [content.body for content in contents if content.pictures == Pictures.ATTACHED]),
         "fallback_language": organisation.language,
         "tracking": campaign.tracking,
         "holdout": campaign.holdout,
@@ -163,6 +167,14 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
             for service in campaign.services.order_by("slug")
         ],
     }
+
+
+def look_facts(organisation: Organisation, attaching: Sequence[str]) -> dict[str, Any]:
+    """`look`, and `pictures` that go within the e-mails whose texts are `attaching`; neither where there is none."""
+    look = look_of(organisation)
+    facts, logo = look.facts(), [look.logo] if look.logo else []
+    pictures = attached_pictures(attaching, also=logo) if attaching else {}
+    return {**({"look": facts} if facts else {}), **({"pictures": pictures} if pictures else {})}
 
 
 def sender_facts(account: Account) -> dict[str, Any]:
@@ -190,7 +202,18 @@ def _content(content: Content, by_channel: dict[str, Account]) -> dict[str, Any]
         "subject": content.subject,
         "body": content.body,
         "account": content.account_id or (by_channel[content.channel].pk if content.channel in by_channel else None),
+        **_of_email(content),
     }
+
+
+def _of_email(content: Content) -> dict[str, Any]:
+    """What only an e-mail has, where it has it."""
+    facts = {"preheader": content.preheader, "calendar": content.calendar}
+    if content.calendar:
+        facts["written"] = content.changed_at.isoformat(timespec="seconds")
+    if content.pictures != Pictures.HOSTED:
+        facts["pictures"] = content.pictures
+    return {key: value for key, value in facts.items() if value}
 
 
 def _held_if_late(occurrence: datetime) -> dict[str, Any]:

@@ -94,6 +94,13 @@ class ContentFormat(TextChoices):
     TEXT = "text", _("Plain text")
 
 
+class Pictures(TextChoices):
+    """How an e-mail's own pictures, those that were uploaded here, reach its reader."""
+
+    HOSTED = "hosted", _("Shown from our address")
+    ATTACHED = "attached", _("Sent within the e-mail")
+
+
 class Tracking(TextChoices):
     AGGREGATE = "aggregate", _("Counted in aggregate, nothing personal kept")
     INDIVIDUAL = "individual", _("Per person, for those who consented to measurement")

@@ -14,12 +14,12 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from outreach.campaigns.models import Run
-from outreach.campaigns.planning import sender_facts
+from outreach.campaigns.planning import look_facts, sender_facts
 from outreach.campaigns.senders import resolve_accounts, usable_accounts
 from outreach.core import clock
 from outreach.core.errors import StateConflict
 from outreach.core.models import Account, Organisation
-from outreach.core.vocabulary import CampaignState, ChannelMode, RunKind, Tracking
+from outreach.core.vocabulary import CampaignState, ChannelMode, Pictures, RunKind, Tracking
 from outreach.delivery import queries
 from outreach.delivery.connection import Link, fetch_one, identity
 
@@ -52,6 +52,7 @@ def plan_of(
         "accounts": {},
         "senders": {},
         "contents": [{"variant": "", **content} for content in contents],
+        **look_facts(organisation, [text["body"] for text in contents if text.get("pictures") == Pictures.ATTACHED]),
         "fallback_language": organisation.language,
         # Whom a service writes to because it must is not measured.
         "tracking": Tracking.NONE.value,
