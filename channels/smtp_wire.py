@@ -132,7 +132,10 @@ class Connection:
         Raises:
             NotSmtp: the server answered something else.
         """
-        return self._reader.feed(data)
+        replies = self._reader.feed(data)
+        if replies:  # half a reply is no sign of life: a server that drips letters would hold us for ever
+            self.last_active = time.monotonic()
+        return replies
 
     @property
     def has_heard_all(self) -> bool:
@@ -145,12 +148,6 @@ class Connection:
         Raises:
             OSError: the connection is gone and all it said was read.
         """
-        received = self._read_available()
-        if received:
-            self.last_active = time.monotonic()
-        return received
-
-    def _read_available(self) -> bytes:
         received = b""
         try:
             while data := self._sock.recv(65_536):

@@ -13,6 +13,7 @@ class Readers:
     def __init__(self) -> None:
         self.account = Account(id="feed-1", adapter="feed", name="News", settings={"site": "https://example.org/"})
         self.attempts: list[str] = []
+        self.most_at_once = 0
 
     def answer(self, *answers: object) -> None:
         raise NotImplementedError(f"A feed gets no answers: {answers}")

@@ -26,6 +26,7 @@ class MemoryPeer:
         self.account = Account(id="memory-1", adapter="memory", name="Memory")
         self._box = adapter.box(self.account.id)
         self.attempts = self._box.attempts
+        self.most_at_once = 1
 
     def answer(self, *answers: Answer) -> None:
         self._box.answer(*answers)

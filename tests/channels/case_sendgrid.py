@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from channels.base import Account, EventWord, Hook, Message, OutcomeKind, ProviderEvent
 from tests.channels.contract import Case, Recorded, RecordedHook
-from tests.channels.scripted import DROP, Http, Request, ScriptedPeer, running
+from tests.channels.scripted import DROP, HTTP_TROUBLES, Http, Request, ScriptedPeer, running
 
 API_KEY = "SG.the-api-key"
 KEY = ec.derive_private_key(20261122, ec.SECP256R1())
@@ -155,6 +155,7 @@ CASE = Case(
         recorded("huge", Http(202, b" " * 2_000_000), OutcomeKind.UNKNOWN, "no_answer"),
         recorded("redirect", Http(301, headers={"Location": "/"}), OutcomeKind.ACCOUNT, "account_problem"),
     ),
+    troubles=HTTP_TROUBLES,
     unsupported=(
         Message(id="without-subject", to="ana@example.org", text="Текст"),
         Message(id="without-text", to="ana@example.org", subject="Новини", text=" "),

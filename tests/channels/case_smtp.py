@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from channels.base import Message, OutcomeKind
-from tests.channels.contract import Case, Recorded
-from tests.channels.smtp_peer import DROP, mail_server
+from tests.channels.contract import Case, Recorded, Situation
+from tests.channels.smtp_peer import DRIP, DROP, ENDLESS, STALL, mail_server
 
 #: Name, step, reply: kind, reason, scope.
 ANSWERS: tuple[tuple[str, str, str, OutcomeKind, str, str], ...] = (
@@ -41,6 +41,15 @@ CASE = Case(
         Recorded(name=name, answer={step: reply}, kind=kind, reason=reason, scope=scope)
         for name, step, reply, kind, reason, scope in ANSWERS
     ],
+    troubles={
+        Situation.DROPPED: {"END": DROP},
+        Situation.SILENT: {"END": STALL},
+        Situation.SLOW: {"END": DRIP},
+        Situation.HUGE: {"END": ENDLESS},
+        Situation.NOT_UNDERSTOOD: {"END": "<html>Log in to this network</html>"},
+    },
+    impossible={Situation.CUT_SHORT: "no reply of SMTP says how long it is"},
+    waits=("channels.smtp_wire.REPLY_SECONDS", "channels.smtp_wire.CONNECT_SECONDS"),
     unsupported=(
         Message(id="no-address", to="ana", text="x"),
         Message(id="line-end-in-subject", to="ana@example.org", subject="a\r\nBcc: b@example.org", text="x"),

@@ -9,7 +9,7 @@ from twilio.request_validator import RequestValidator
 
 from channels.base import Account, EventWord, Hook, Message, OutcomeKind, ProviderEvent
 from tests.channels.contract import Case, Recorded, RecordedHook
-from tests.channels.scripted import DROP, Http, Request, ScriptedPeer, running
+from tests.channels.scripted import DROP, HTTP_TROUBLES, Http, Request, ScriptedPeer, running
 
 SID, TOKEN = "AC" + "0a" * 16, "the-auth-token"
 MESSAGE_SID = "SM" + "1b" * 16
@@ -101,6 +101,7 @@ CASE = Case(
         recorded("huge", Http(201, b" " * 2_000_000), OutcomeKind.UNKNOWN, "no_answer"),
         recorded("redirect", Http(307, headers={"Location": "/"}), OutcomeKind.ACCOUNT, "account_problem"),
     ),
+    troubles=HTTP_TROUBLES,
     unsupported=(Message(id="empty", to="+359881234567", text=" \n"),),
     hooks=(
         status_hook("queued", EventWord.ACCEPTED),

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from channels.base import Account, Message, OutcomeKind
-from tests.channels.contract import Case, Recorded
-from tests.channels.scripted import DROP, Http, Request, ScriptedPeer, running
+from tests.channels.contract import Case, Recorded, Situation
+from tests.channels.scripted import DROP, HTTP_TROUBLES, Http, Request, ScriptedPeer, running
 
 POST_ID = "1346889436626259968"
 KEYS = {
@@ -81,5 +81,7 @@ CASE = Case(
         recorded("huge", Http(201, b" " * 2_000_000), OutcomeKind.UNKNOWN, "no_answer"),
         recorded("redirect", Http(308, headers={"Location": "/"}), OutcomeKind.ACCOUNT, "account_problem"),
     ),
+    troubles=HTTP_TROUBLES,
+    impossible={Situation.PERMANENT: "a post for everybody names no recipient who could be unknown"},
     unsupported=(Message(id="empty", to="", text="  "),),
 )

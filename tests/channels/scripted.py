@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels.base import Account
+from tests.channels.contract import Situation
 
 #: Special answers.
 DROP = object()  # close the connection after the whole request was read
 STALL = object()  # answer nothing until the peer stops
 BREAK_OFF = object()  # begin an answer and close
 ENDLESS = object()  # an answer that never ends
+DRIP = object()  # a letter of the answer's head now and then, and never its end
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+
+
+#: Whom a request that sends is for: one person, or several.
+Recipients = Callable[[Request], str | list[str]]
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,25 @@ class Http:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+#: How an HTTP peer makes each trouble after the request left.
+HTTP_TROUBLES: Mapping[Situation, Any] = {
+    Situation.DROPPED: DROP,
+    Situation.SILENT: STALL,
+    Situation.SLOW: DRIP,
+    Situation.HUGE: ENDLESS,
+    Situation.NOT_UNDERSTOOD: Http(200, b"<html>Log in to this network</html>"),
+    Situation.CUT_SHORT: BREAK_OFF,
+}
+
+
 class ScriptedPeer:
     """Answers requests in the order of the script, then with `usual`; connections are kept open."""
 
-    def __init__(self, usual: Callable[[Request], Any], *, recipient: Callable[[Request], str] | None = None) -> None:
+    def __init__(self, usual: Callable[[Request], Any], *, recipient: Recipients | None = None) -> None:
         self.account = Account(id="none", adapter="none", name="None")
         self.requests: list[Request] = []
         self.attempts: list[str] = []
+        self.most_at_once = 0
         self.connections = 0
         self._usual = usual
         self._recipient = recipient or (lambda request: request.path)
@@ -93,7 +111,9 @@ class ScriptedPeer:
         with self._lock:
             self.requests.append(request)
             if request.method == "POST":
-                self.attempts.append(self._recipient(request))
+                named = self._recipient(request)
+                self.attempts += [named] if isinstance(named, str) else named
+                self.most_at_once = max(self.most_at_once, 1 if isinstance(named, str) else len(named))
             if self._script and (request.method == "POST" or not self.attempts):
                 return self._script.pop(0)
             return self._usual(request)
@@ -110,6 +130,12 @@ class ScriptedPeer:
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
             while not self._stopped.is_set():
                 connection.sendall(b"x" * 65536)
+            return False
+        if answer is DRIP:
+            for letter in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"y" * 600:
+                connection.sendall(bytes([letter]))
+                if self._stopped.wait(0.05):
+                    break
             return False
         if answer is DROP:
             return False

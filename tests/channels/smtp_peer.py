@@ -17,6 +17,9 @@ from channels.base import Account
 #: Instead of a reply: close the connection, or say nothing until the test ends.
 DROP = "<drop>"
 STALL = "<stall>"
+#: A letter of the reply now and then, and never its end; and a reply of one endless line.
+DRIP = "<drip>"
+ENDLESS = "<endless>"
 
 
 @dataclass(kw_only=True)
@@ -29,6 +32,8 @@ class MailServer:
     #: Messages that one connection takes before it says 421.
     most_messages: int = 1_000_000
     attempts: list[str] = field(default_factory=list)
+    #: Most recipients of one message.
+    most_at_once: int = 0
     #: (recipient, content as received without the final dot and unstuffed)
     messages: list[tuple[str, bytes]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
@@ -101,6 +106,9 @@ class MailServer:
     def next_answers(self) -> Mapping[str, str]:
         return self._answers.popleft() if self._answers else {}
 
+    def is_closing(self, *, after: float) -> bool:
+        return self._closing.wait(after)
+
     def wait_for_end(self) -> None:
         self._closing.wait(30)
 
@@ -118,6 +126,7 @@ class Dialogue:
         self._named = ""
         self._recipient = ""
         self._served = 0
+        self._recipients = 0
 
     def run(self) -> None:
         with self._lines:
@@ -136,7 +145,7 @@ class Dialogue:
         if verb == "AUTH":
             return self._log_in()
         if verb == "MAIL":
-            self._answers, self._recipient = self._server.next_answers(), ""
+            self._answers, self._recipient, self._recipients = self._server.next_answers(), "", 0
             if self._served >= self._server.most_messages:
                 self._say("421 4.7.0 too many messages on one connection")
                 return False
@@ -144,6 +153,8 @@ class Dialogue:
         if verb == "RCPT":
             self._named = command.partition("<")[2].partition(">")[0]
             self._server.attempts.append(self._named)
+            self._recipients += 1
+            self._server.most_at_once = max(self._server.most_at_once, self._recipients)
             return self._transaction("RCPT", "503 5.5.1 no sender" if self._sender_refused else "250 2.1.5 ok")
         if verb == "DATA":
             default = "354 go on" if self._recipient or self._answers.get("DATA") else "554 5.5.1 no valid recipients"
@@ -180,7 +191,7 @@ class Dialogue:
                 return False
             content.append(line.removeprefix(b"."))
         reply = self._answers.get("END", "250 2.0.0 Ok: queued as Q1" if self._recipient else "554 5.5.1 no recipients")
-        if reply.startswith("2") or reply in (DROP, STALL):
+        if reply.startswith("2") or reply in (DROP, STALL, DRIP, ENDLESS):
             self._server.messages.append((self._recipient, b"".join(content)))
         self._served += 1
         return self._say(reply)
@@ -190,6 +201,11 @@ class Dialogue:
             return False
         if reply == STALL:
             self._server.wait_for_end()
+            return False
+        if reply in (DRIP, ENDLESS):
+            self._socket.sendall(b"250 ")
+            while not self._server.is_closing(after=0.05 if reply == DRIP else 0):
+                self._socket.sendall(b"x" if reply == DRIP else b"x" * 65536)
             return False
         self._socket.sendall(reply.encode() + b"\r\n")
         return True

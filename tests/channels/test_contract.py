@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
 import channels
-from channels.base import Account, Field, ForgedHook, Hook, Message, Outcome, OutcomeKind
-from tests.channels.contract import Case, Peer, Recorded, RecordedHook, all_cases
+from channels.base import Account, EventWord, Field, ForgedHook, Hook, Message, Outcome, OutcomeKind
+from tests.channels.contract import TROUBLES, Case, Peer, Recorded, RecordedHook, Situation, all_cases
 
 CASES = all_cases()
 NETWORKED = [case for case in CASES if case.networked]
@@ -32,7 +36,24 @@ def by_id(outcomes: list[Outcome]) -> dict[str, OutcomeKind]:
 
 
 def test_every_built_in_adapter_has_its_case() -> None:
-    assert {case.adapter for case in CASES} == {*channels.BUILT_IN, *channels.DOUBLES}
+    assert {*channels.BUILT_IN, *channels.DOUBLES} <= {case.adapter for case in CASES}
+
+
+@networked_case
+def test_case_plays_every_situation(case: Case) -> None:
+    assert set(Situation) - case.situations() == set(case.impossible)
+    assert [why for why in case.impossible.values() if not why] == []
+
+
+@every_case
+def test_case_has_a_genuine_call_back_of_every_kind(case: Case) -> None:
+    """Where receipts and replies are called back, not fetched."""
+    if not case.hooks:
+        return
+    words = {event.word for recorded in case.hooks for event in recorded.events}
+    can = case.open_adapter().can
+    needed = {EventWord.DELIVERED, EventWord.BOUNCED, EventWord.UNKNOWN} if can.receipts else set()
+    assert needed | ({EventWord.REPLIED} if can.inbound else set()) <= words
 
 
 @every_case
@@ -102,8 +123,29 @@ def test_message_never_pulled_is_never_handed_over(case: Case) -> None:
     with case.peer() as peer, case.open_adapter().open(peer.account) as session:
         outcome = next(iter(session.send(endless())))
         assert outcome.id in pulled
-        assert len(pulled) <= 100
+        assert len(pulled) <= min(100, case.open_adapter().can.window)
         assert len(peer.attempts) <= len(pulled)
+
+
+@every_case
+def test_no_more_are_in_hand_than_the_window_holds(case: Case) -> None:
+    window = case.open_adapter().can.window
+    messages = case.copies(2 * min(window, 60) + 1)
+    pulled: list[str] = []
+
+    def feed() -> Iterator[Message]:
+        for message in messages:
+            pulled.append(message.id)
+            yield message
+
+    answered: list[Outcome] = []
+    with case.peer() as peer, case.open_adapter().open(peer.account) as session:
+        for outcome in session.send(feed()):
+            assert len(pulled) - len(answered) <= window
+            answered.append(outcome)
+        assert by_id(answered) == dict.fromkeys((message.id for message in messages), OutcomeKind.ACCEPTED)
+        assert_reached_peer(case, peer, len(messages))
+        assert peer.most_at_once <= window
 
 
 @pytest.mark.parametrize(
@@ -127,6 +169,78 @@ def test_recorded_answer_is_understood_and_not_retried(case: Case, recorded: Rec
         )
         assert len(peer.attempts) <= 1
         assert_tells_no_secret(case, peer, outcome.detail)
+
+
+@pytest.mark.parametrize(
+    ("case", "situation"),
+    [
+        pytest.param(case, situation, id=f"{case.adapter}-{situation.name.lower()}")
+        for case in NETWORKED
+        for situation in sorted(TROUBLES)
+        if situation in case.troubles
+    ],
+)
+def test_trouble_after_the_bytes_left_is_unknown_and_the_peer_counts_one_request(
+    case: Case, situation: Situation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in case.waits:
+        monkeypatch.setattr(name, 0.3)
+    in_trouble, next_one = case.copies(2)
+    with case.peer() as peer, case.open_adapter().open(peer.account) as session:
+        peer.answer(case.troubles[situation])
+        began = time.monotonic()
+        (outcome,) = session.send([in_trouble])
+        took = time.monotonic() - began
+        assert (outcome.id, outcome.kind, outcome.reason) == (in_trouble.id, OutcomeKind.UNKNOWN, "no_answer")
+        assert len(peer.attempts) == 1
+        assert took < 5
+        assert by_id(list(session.send([next_one]))) == {next_one.id: OutcomeKind.ACCEPTED}
+        assert len(peer.attempts) == 2
+
+
+@networked_case
+def test_whole_window_that_is_dropped_is_sent_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in case.waits:
+        monkeypatch.setattr(name, 0.3)
+    messages = case.copies(min(10, case.open_adapter().can.window))
+    with case.peer() as peer, case.open_adapter().open(peer.account) as session:
+        peer.answer(*[case.troubles[Situation.DROPPED]] * len(messages))
+        outcomes = list(session.send(messages))
+        assert sorted(outcome.id for outcome in outcomes) == sorted(message.id for message in messages)
+        assert {outcome.kind for outcome in outcomes} <= {OutcomeKind.UNKNOWN, OutcomeKind.TEMPORARY}
+        assert [outcome.kind for outcome in outcomes].count(OutcomeKind.UNKNOWN) >= 1
+        assert len(peer.attempts) <= len(messages)
+
+
+@networked_case
+def test_peer_that_lets_nobody_in_is_temporary(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for a connection ends before any byte left."""
+    for name in case.waits:
+        monkeypatch.setattr(name, 0.3)
+    with case.peer() as peer:
+        peer.stop()
+        with full_house(port_of(peer.account)):
+            (outcome,) = hand_over(case, peer.account, [case.message])
+        assert (outcome.kind, outcome.scope) == (OutcomeKind.TEMPORARY, "account")
+        assert peer.attempts == []
+
+
+def port_of(account: Account) -> int:
+    settings = account.settings
+    return int(settings.get("port") or urlsplit(str(settings.get("base_url"))).port or 0)
+
+
+@contextmanager
+def full_house(port: int) -> Iterator[None]:
+    """A listener whose queue is full: the system lets every further connection wait."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", port), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield
 
 
 @pytest.mark.parametrize(
