@@ -159,6 +159,8 @@ class Account:
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: Networks that outgoing requests may reach though private (CIDR); the sandbox's own ports are in it.
     allow_private: tuple[str, ...] = ()
+    #: DNS servers that `check` may ask: `system`, or a list of HOST or HOST:PORT; '' to ask nobody.
+    resolver: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,16 +209,37 @@ class ProviderEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Record:
+    """A DNS record to publish."""
+
+    #: The full name, without the dot at its end.
+    name: str
+    #: `TXT`, `MX`, `A`, `AAAA` or `PTR`.
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return (
+            f'{self.name} {self.kind} "{self.value}"' if self.kind == "TXT" else f"{self.name} {self.kind} {self.value}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """A finding of `check`, in words a manager understands, with the remedy."""
 
-    #: `error` stops sending, `warning` does not; `note` is nothing wrong, but something to do elsewhere.
+    #: `error` stops sending or makes receivers refuse all, `warning` does not; `note` is nothing wrong, but something
+    #: to do elsewhere; `good` is in order.
     severity: str
     code: str
     message: str
     remedy: str = ""
+    #: What stands for each `%(name)s` in message and remedy; where there are none, a `%` in them is a `%`.
+    values: Mapping[str, str] = field(default_factory=dict)
     #: The Field it concerns, or ''.
     field: str = ""
+    #: What to publish, where that is the remedy.
+    record: Record | None = None
 
 
 class ChannelError(Exception):

@@ -21,11 +21,13 @@ from channels.base import (
     Hook,
     Problem,
     ProviderEvent,
+    Record,
     TemporaryFailure,
     UnsupportedContent,
 )
 from channels.dkim import KEY_SETTINGS, BadKey, Signer, is_selector, load_key
 from channels.mailboxes import address_of, envelope_form
+from channels.sender_domain import check_sender_domain, read_addresses
 from channels.smtp_session import SmtpSession
 from channels.smtp_wire import Server, connect
 
@@ -69,6 +71,12 @@ class Smtp:
             required=False,
             default="yes",
             help="Only a server with a certificate of its own making needs no.",
+        ),
+        Field(
+            name="sends_from",
+            label="Addresses that e-mails leave from",
+            required=False,
+            help="IP addresses, where the server hands e-mails on from others than its own. They are looked up in DNS.",
         ),
         Field(
             name="dkim_domain",
@@ -115,13 +123,20 @@ class Smtp:
         )
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
-        return [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
+        keys = [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
+        return [*_faults_of_addresses(settings), *keys]
 
     def check(self, account: Account) -> list[Problem]:
-        problems = [*_missing(account), *_check_sender(account), *_check_signing(account)]
-        if any(problem.field == "host" for problem in problems):
-            return problems
-        return [*problems, *_check_server(account)]
+        problems = [*_missing(account), *_check_sender(account)]
+        signer, signing = _check_signing(account)
+        if any(problem.field in ("host", "sender") for problem in problems):
+            return [*problems, *signing]
+        published = check_sender_domain(account, signer)
+        if any(problem.code.startswith("dkim") for problem in published):
+            signing = [problem for problem in signing if problem.code != "dkim_record"]
+        if any(problem.severity == "error" for problem in signing):
+            published = [problem for problem in published if problem.code != "dkim_unsigned"]
+        return [*problems, *signing, *_check_server(account), *published]
 
 
 def _missing(account: Account) -> list[Problem]:
@@ -178,20 +193,35 @@ def _faults_of_key(
         yield Problem(severity="error", code="invalid_key", message=str(err), field=key_name)
 
 
-def _check_signing(account: Account) -> list[Problem]:
-    """The DNS records to publish; whether they are there is not asked here."""
+def _faults_of_addresses(settings: Mapping[str, Any]) -> list[Problem]:
+    try:
+        read_addresses(str(settings.get("sends_from") or ""))
+    except ValueError:
+        message = "Write IP addresses such as 203.0.113.5, separated by commas."
+        return [Problem(severity="error", code="invalid_addresses", message=message, field="sends_from")]
+    return []
+
+
+def _check_signing(account: Account) -> tuple[Signer | None, list[Problem]]:
+    """What signs, and the DNS records to publish; whether they are there is not asked here."""
     try:
         signer = Signer.of(account.settings)
     except AccountProblem as err:
         message, remedy = "E-mails cannot be signed (DKIM)", "Correct the keys and the domain on the account's page."
         said = err.detail.partition(": ")[2]
-        return [Problem(severity="error", code="dkim", message=f"{message}: {said}", remedy=remedy)]
+        return None, [Problem(severity="error", code="dkim", message=f"{message}: {said}", remedy=remedy)]
     message, remedy = (
         "Publish this TXT record in DNS",
         "Receivers verify our signatures by it. Until it is published they take the messages for unsigned.",
     )
-    return [
-        Problem(severity="note", code="dkim_record", message=f'{message}: {key.host} TXT "{key.record}"', remedy=remedy)
+    return signer, [
+        Problem(
+            severity="note",
+            code="dkim_record",
+            message=f'{message}: {key.host} TXT "{key.record}"',
+            remedy=remedy,
+            record=Record(name=key.host, kind="TXT", value=key.record),
+        )
         for key in (signer.keys if signer else ())
     ]
 
@@ -202,7 +232,7 @@ def _check_server(account: Account) -> list[Problem]:
         connect(server).close(politely=True)
     except ChannelError as err:
         return [_explain(err, account)]
-    return _check_protection(server)
+    return _check_protection(server, account)
 
 
 def _explain(error: ChannelError, account: Account) -> Problem:
@@ -223,7 +253,10 @@ def _explain(error: ChannelError, account: Account) -> Problem:
     return Problem(severity="error", code="server", message=f"{message}: {detail.rstrip('.')}.", remedy=remedy)
 
 
-def _check_protection(server: Server) -> list[Problem]:
+def _check_protection(server: Server, account: Account) -> list[Problem]:
+    if account.resolver and server.security != "none" and server.verify:
+        message = "The mail server takes us in, and the connection to it is encrypted."
+        return [Problem(severity="good", code="server", message=message)]
     if server.security == "none" and not server.allow_private:
         message = "E-mails and the password travel to the mail server unencrypted."
     elif server.security != "none" and not server.verify:

@@ -33,7 +33,7 @@ BASE_URL = env.str("OUTREACH_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstr
 DEBUG = env.bool("OUTREACH_DEBUG", default=False)
 #: Networks that outgoing requests may reach though private (comma-separated CIDR).
 ALLOW_PRIVATE = tuple(env.list("OUTREACH_ALLOW_PRIVATE", default=[]))
-#: DNS server to ask instead of the system's, HOST or HOST:PORT.
+#: DNS servers to ask instead of the system's (comma-separated HOST or HOST:PORT); `none` to ask nobody.
 RESOLVER = env.str("OUTREACH_RESOLVER", default="")
 #: Seconds of absence after which runs under way are held and asked about.
 GRACE = env.int("OUTREACH_GRACE", default=900)

@@ -31,6 +31,7 @@ os.environ.update(
     OUTREACH_BASE_URL="http://outreach.test",
     OUTREACH_DEBUG="false",
     OUTREACH_SANDBOX="false",
+    OUTREACH_RESOLVER="none",
     OUTREACH_ALLOW_PRIVATE="127.0.0.0/8,::1/128",
     DATABASE_URL=os.environ.get("DATABASE_URL_TEST", ""),
     BROKER_URL="",

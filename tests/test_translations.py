@@ -38,11 +38,11 @@ LATIN = frozenset(
     re.findall(
         r"\w+",
         """
-    AC API Account Atom Auth BEGIN Bearer CSV DKIM DNS END Ed Event Excel HTML IMAP JSON Keys MB MG MJML Mail NDJSON NTP
-    NUL OpenAPI Outreach PEM PostgreSQL RSA RSS S SendGrid SID SMS SMTP STARTTLS STOP Settings TLS TXT Token
-    Twilio UTC Webhook X
-    at bg business citizen doctor e email en even hold mailto name not_after official out e outreach partner phone
-    resend services T tel
+    AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel Gmail HTML IMAP IP JSON Keys Mail MB
+    MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PostgreSQL PTR RPT RSA RSS S SendGrid Settings SID SMS SMTP SPF
+    STARTTLS STOP TLS Token Twilio TXT UTC Webhook X Yahoo
+    all at bg business citizen doctor e email en even hold https mailto name none not_after official out e outreach p
+    partner pass phone quarantine reject resend rua services spf T tel
     """,
     )
 )

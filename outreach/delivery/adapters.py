@@ -16,6 +16,7 @@ import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
 from channels.base import Capabilities, Field, Problem, Session, Strict
+from channels.dns_records import SYSTEM
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
 from outreach.core.secrets import unseal
@@ -23,6 +24,12 @@ from outreach.core.vocabulary import Channel
 
 #: The sandbox's peers listen here; an account that speaks to them needs no setting for it.
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+
+#: Of findings, the worst first.
+SEVERITIES: Final = ("error", "warning", "note", "good")
+
+#: `OUTREACH_RESOLVER` that keeps checks from asking DNS.
+NOBODY: Final = "none"
 
 #: What every e-mail account has beside its adapter's own fields.
 MAIL_FIELDS: Final = (
@@ -115,8 +122,19 @@ def plain_account(account: Account) -> PlainAccount:
         values["imap"] = imap
     allowed = (*django_settings.ALLOW_PRIVATE, *(LOOPBACK if account.is_sandbox else ()))
     return PlainAccount(
-        id=str(account.pk), adapter=account.adapter, name=account.name, settings=values, allow_private=tuple(allowed)
+        id=str(account.pk),
+        adapter=account.adapter,
+        name=account.name,
+        settings=values,
+        allow_private=tuple(allowed),
+        resolver="" if account.is_sandbox else _resolver(),
     )
+
+
+def _resolver() -> str:
+    """The DNS servers that checks may ask; '' where the operator wants none asked."""
+    named: str = django_settings.RESOLVER
+    return "" if named == NOBODY else named or SYSTEM
 
 
 def session_for(account_id: int) -> Session:
@@ -132,19 +150,48 @@ def session_for(account_id: int) -> Session:
 
 
 def check_account(account: Account) -> list[Problem]:
-    """What would stop the account from sending: its form first, then the adapter's check, which may ask it."""
+    """What would stop the account from sending, the worst first, and what was found to be in order (`good`).
+
+    Its form first, then the adapter's check, which may ask the provider and DNS.
+    """
     missing = missing_settings(account)
     if missing:
         return missing
-    return [_translated(problem) for problem in channels.get(account.adapter).check(plain_account(account))]
+    plain = plain_account(account)
+    problems = channels.get(account.adapter).check(plain)
+    if plain.resolver and account.channel == Channel.EMAIL:
+        problems = [*problems, judge_one_click(django_settings.BASE_URL)]
+    return sorted(
+        (_translated(problem) for problem in problems), key=lambda problem: SEVERITIES.index(problem.severity)
+    )
+
+
+def judge_one_click(base_url: str) -> Problem:
+    """Whether receivers take our one-click unsubscribe (RFC 8058) for one: it has to be https."""
+    if base_url.startswith("https://"):
+        message = gettext_noop("One-click unsubscribe: every e-mail of a campaign carries it, as Gmail and Yahoo ask.")
+        return Problem(severity="good", code="one_click", message=message)
+    return Problem(
+        severity="warning",
+        code="one_click_insecure",
+        message=gettext_noop(
+            "Gmail and Yahoo take one-click unsubscribe by https alone, but links begin with %(url)s."
+        ),
+        remedy=gettext_noop("Put the product behind https and set OUTREACH_BASE_URL to that address."),
+        values={"url": base_url},
+    )
 
 
 def _translated(problem: Problem) -> Problem:
-    """The problem in the reader's language; what the provider said, after a colon, stays as it is."""
+    """The problem in the reader's language, its values filled in; what the provider said, after a colon, stays."""
+    remedy = gettext(problem.remedy) if problem.remedy else ""
+    if problem.values:
+        message = gettext(problem.message) % problem.values
+        return replace(problem, message=message, remedy=remedy % problem.values, values={})
     words, colon, said = problem.message.partition(": ")
     whole = gettext(problem.message)
     message = whole if whole != problem.message else f"{gettext(words)}{colon}{said}"
-    return replace(problem, message=message, remedy=gettext(problem.remedy) if problem.remedy else "")
+    return replace(problem, message=message, remedy=remedy)
 
 
 def missing_settings(account: Account) -> list[Problem]:

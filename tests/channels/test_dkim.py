@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.base import AccountProblem, Message, OutcomeKind, Problem
+from channels.base import AccountProblem, Message, OutcomeKind, Problem, Record
 from channels.dkim import BadKey, Signer, canonical_body, load_key
 from channels.mime import assemble
 from channels.smtp import Smtp
@@ -231,6 +231,7 @@ def test_check_names_the_records_to_publish() -> None:
             code="dkim_record",
             message=f'Publish this TXT record in DNS: {key.host} TXT "{key.record}"',
             remedy="Receivers verify our signatures by it. Until it is published they take the messages for unsigned.",
+            record=Record(name=key.host, kind="TXT", value=key.record),
         )
         for key in signer().keys
     ]

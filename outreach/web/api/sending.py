@@ -101,8 +101,13 @@ def patch_account(request: Caller, account_id: str, payload: AccountPatch) -> An
 
 @router.post("/accounts/{account_id}/check", response=dict[str, Any], summary="Look for what would stop sending")
 def post_account_check(request: Caller, account_id: str) -> Any:
-    problems = check_account(find(_accounts(request.auth.organisation), account_id))
-    return {"problems": [asdict(problem) for problem in problems]}
+    found = [asdict(problem) for problem in check_account(find(_accounts(request.auth.organisation), account_id))]
+    for problem in found:
+        del problem["values"]  # the message has them
+    return {
+        "problems": [problem for problem in found if problem["severity"] != "good"],
+        "in_order": [problem["message"] for problem in found if problem["severity"] == "good"],
+    }
 
 
 @router.get("/campaigns", response=ListPage, summary="Campaigns, newest first")
