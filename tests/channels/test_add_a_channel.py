@@ -1,71 +1,110 @@
-"""The guide's example is run as it stands."""
+"""The guide's example is the plug-in package of these tests: installed for real, and held against the contract."""
 
 from __future__ import annotations
 
-import socket
+import json
+import os
+import re
+import shutil
+import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from channels.base import Account, Adapter, Message, Outcome, OutcomeKind
+import channels
+from channels.base import Field
+from outreach.delivery import adapters
 
-GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-channel.md"
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PLUGIN = HERE / "example_plugin"
+GUIDE = ROOT / "docs" / "how-to" / "add-a-channel.md"
+UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed: `make dev` installs it")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the example plug-in is installed into, as `pip install outreach-pager` would."""
+    folder = tmp_path_factory.mktemp("plugin")
+    shutil.copytree(PLUGIN, folder / "source")
+    target = folder / "installed"
+    options = ("--quiet", "--offline", "--no-deps", "--python", sys.executable, "--target", target)
+    done = subprocess.run(
+        [str(UV), "pip", "install", *options, folder / "source"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return target
 
 
 @pytest.fixture
-def pager(monkeypatch: pytest.MonkeyPatch) -> Adapter:
-    code = GUIDE.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    module = ModuleType("pager_of_the_guide")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(code, str(GUIDE), "exec"), module.__dict__)  # noqa: S102 -- our own page
-    adapter: Adapter = module.Pager()
-    return adapter
+def plugged_in(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process with the plug-in among its packages; afterwards without."""
+    monkeypatch.syspath_prepend(installed)
+    forget()
+    yield
+    forget()
+    sys.modules.pop("outreach_pager", None)
 
 
-@contextmanager
-def gateway(*answers: str) -> Iterator[tuple[Account, list[str]]]:
-    pages: list[str] = []
-
-    def serve() -> None:
-        for answer in answers:
-            opened, _ = listener.accept()
-            with opened:
-                pages.append(opened.recv(1000).decode())
-                opened.sendall(answer.encode())
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        settings = {"host": "127.0.0.1", "port": str(port)}
-        account = Account(id="p", adapter="pager", name="P", settings=settings, allow_private=(f"127.0.0.1:{port}",))
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield account, pages
-        thread.join(10)
+def forget() -> None:
+    for cached in (channels.get, channels._installed, adapters.describe):
+        cached.cache_clear()
 
 
-def test_example_of_the_guide_sends(pager: Adapter) -> None:
-    messages = [Message(id=f"m{n}", to="12", text="Come down") for n in range(3)]
-    with gateway("OK", "NO SUCH PAGER", "") as (account, pages), pager.open(account) as session:
-        outcomes = list(session.send([*messages, Message(id="two-lines", to="12", text="a\nb")]))
-    assert outcomes == [
-        Outcome(id="m0", kind=OutcomeKind.ACCEPTED),
-        Outcome(id="m1", kind=OutcomeKind.PERMANENT, reason="refused", detail="NO SUCH PAGER"),
-        Outcome(
-            id="m2",
-            kind=OutcomeKind.UNKNOWN,
-            reason="no_answer",
-            detail="The gateway closed without an answer.",
-        ),
-        Outcome(id="two-lines", kind=OutcomeKind.UNSUPPORTED, reason="unsupported", detail="A page is one line."),
-    ]
-    assert pages == ["12 Come down\n"] * 3
+def test_guide_shows_the_plug_in_and_its_case_as_they_are() -> None:
+    shown = re.findall(r"```(?:python|toml)\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    adapter = (PLUGIN / "outreach_pager" / "__init__.py").read_text("utf-8")
+    package = (PLUGIN / "pyproject.toml").read_text("utf-8")
+    assert shown == [adapter, package, (HERE / "case_pager.py").read_text("utf-8")]
 
 
-def test_example_of_the_guide_checks_its_account(pager: Adapter) -> None:
-    (problem,) = pager.check(Account(id="p", adapter="pager", name="P"))
-    assert (problem.field, problem.remedy) == ("host", "Write the name of the gateway.")
+@needs_uv
+@pytest.mark.usefixtures("plugged_in")
+def test_plug_in_is_found_by_its_entry_point_and_its_form_can_be_drawn() -> None:
+    assert "pager" in channels.names()
+    description = adapters.describe("pager")
+    assert (description.label, description.channel) == ("Pager", "sms")
+    assert description.fields == (
+        Field(name="host", label="Gateway", help="The name of the gateway."),
+        Field(name="port", label="Port", kind="number", default="4444"),
+        Field(name="password", label="Password", secret=True, help="The gateway's own."),
+    )
+    with pytest.raises(channels.UnknownAdapter, match="Did you mean 'pager'"):
+        channels.get("pagr")
+
+
+@needs_uv
+def test_plug_in_keeps_the_whole_contract(installed: Path) -> None:
+    """In a process of its own, which finds the plug-in as every installation would: among its packages."""
+    # Without Django and our settings for pytest: an adapter needs neither, and they would take ten seconds.
+    lean = ("-c", os.devnull, "--rootdir", ROOT, "--import-mode=importlib", "-W", "error", "-p", "no:cacheprovider")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": f"{installed}{os.pathsep}{ROOT}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *lean, "-k", "pager", HERE / "test_contract.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    counted = re.search(r"(\d+) passed", done.stdout)
+    assert counted is not None
+    assert int(counted[1]) >= 30, done.stdout
+
+
+def test_without_the_plug_in_nothing_of_it_is_offered() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import channels, json; print(json.dumps(channels.names()))"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=True,
+    )
+    assert json.loads(done.stdout) == sorted(channels.BUILT_IN)
