@@ -20,6 +20,7 @@ ENTRY_POINT_GROUP: Final = "outreach.channels"
 BUILT_IN: Final = {
     "feed": "channels.feed:Feed",
     "sendgrid": "channels.sendgrid:SendGrid",
+    "smpp": "channels.smpp:Smpp",
     "smtp": "channels.smtp:Smtp",
     "twilio": "channels.twilio:Twilio",
     "x": "channels.x:X",

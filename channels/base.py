@@ -6,7 +6,7 @@ call-backs into `ProviderEvent`s. It never retries, sleeps, fails over, or looks
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -376,4 +376,25 @@ class Strict(Protocol):
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
         """What is wrong with these settings, each with its `field`; asks nobody. `kept` names secrets that stay."""
+        ...
+
+
+#: Keeps events for good; answers False where it could not, and then the provider is told to come again.
+Take = Callable[[Sequence[ProviderEvent]], bool]
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """What an adapter has besides where what comes back comes over a connection of ours, not by a call; optional."""
+
+    def open_listening(self, account: Account, take: Take) -> Session:
+        """As `open`; what comes in while it sends goes to `take`, and is confirmed to the provider once it is kept."""
+        ...
+
+    def receive(self, account: Account, take: Take, *, seconds: float) -> int:
+        """Listen until all that waits has come, at most `seconds`; return how many events were handed to `take`.
+
+        Raises:
+            ChannelError: the provider cannot be reached, or refuses us.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
@@ -30,6 +30,7 @@ from channels.base import (
 )
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
 from channels.exchange import HttpSession, find_missing, probe, refusal, retry_after, secrets_of
+from channels.senders import find_sender_faults, find_sender_warnings
 
 _API: Final = "https://api.twilio.com"
 
@@ -132,12 +133,17 @@ class Twilio:
         form = _verified_form(hook, str(account.settings.get("auth_token") or ""))
         return [_read_inbound(form) if hook.kind == "inbound" else _read_status(form)]
 
+    def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
+        return find_sender_faults(str(settings.get("sender") or ""))
+
     def check(self, account: Account) -> list[Problem]:
         problems = find_missing(account, self.account_fields) + _find_missing_sender(account)
+        problems += self.find_faults(account.settings, ())
         if problems:
             return problems
         with self.open(account) as session:
-            return probe(session.ask_account, remedies=_REMEDIES, secrets=secrets_of(account, self.account_fields))
+            found = probe(session.ask_account, remedies=_REMEDIES, secrets=secrets_of(account, self.account_fields))
+        return found or find_sender_warnings(str(account.settings.get("sender") or ""))
 
 
 class TwilioSession(HttpSession):

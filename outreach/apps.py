@@ -12,7 +12,8 @@ class OutreachConfig(AppConfig):
     def ready(self) -> None:
         # Models are there only now.
         from outreach.delivery import notices  # noqa: PLC0415 -- needs the models
-        from outreach.events import erasure  # noqa: PLC0415 -- needs the models
+        from outreach.events import erasure, receiving  # noqa: PLC0415 -- needs the models
 
         notices.register()
         erasure.register()
+        receiving.register()

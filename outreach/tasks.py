@@ -18,7 +18,7 @@ from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.delivery.kept import KeptEngine
-from outreach.events import hooks, polling, retention
+from outreach.events import hooks, polling, receiving, retention
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -103,6 +103,12 @@ def resume_imports() -> int:
 def poll_replies() -> int:
     """Fetch what people wrote to the accounts' mailboxes and on social media."""
     return polling.poll_replies()
+
+
+@task("outreach.receive")
+def receive() -> int:
+    """Fetch the receipts and messages that message centres keep for us."""
+    return receiving.receive_all()
 
 
 @task("outreach.apply_hooks")

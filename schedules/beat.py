@@ -24,6 +24,7 @@ BEAT: Final = (
     Entry(task="outreach.sweep", seconds=5),
     Entry(task="outreach.plan_due", seconds=5),
     Entry(task="outreach.poll_replies", seconds=15),
+    Entry(task="outreach.receive", seconds=30),
     Entry(task="outreach.apply_hooks", seconds=15),
     Entry(task="outreach.alive", seconds=60),
     Entry(task="outreach.poll_sources", seconds=60),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, Final
+from functools import cache, partial
+from typing import Any, Final, TypeAlias
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext, gettext_noop
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
-from channels.base import Capabilities, Field, Problem, Session, Strict
+from channels.base import Capabilities, Field, Problem, ProviderEvent, Receiving, Session, Strict
 from channels.dns_records import SYSTEM
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
@@ -146,7 +146,20 @@ def session_for(account_id: int) -> Session:
     account = Account.objects.filter(pk=account_id).first()
     if account is None:
         raise NotFound
-    return channels.get(account.adapter).open(plain_account(account))
+    adapter, plain = channels.get(account.adapter), plain_account(account)
+    if _inbox and isinstance(adapter, Receiving):
+        return adapter.open_listening(plain, partial(_inbox[-1], account.pk))
+    return adapter.open(plain)
+
+
+#: Keeps what comes in over a session that sends; of a higher stage, which registers it.
+Inbox: TypeAlias = Callable[[int, Sequence[ProviderEvent]], bool]
+_inbox: list[Inbox] = []
+
+
+def register_inbox(keep: Inbox) -> None:
+    """Say who keeps what adapters hear while they send: it takes the account's id and answers whether all is kept."""
+    _inbox[:] = [keep]
 
 
 def check_account(account: Account) -> list[Problem]:

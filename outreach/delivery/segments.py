@@ -1,4 +1,4 @@
-"""How long a text message is, as the networks count it: GSM 03.38 letters, SMS segments, and posts with short links."""
+"""How long a text message is, as the networks count it: SMS segments, and posts with short links."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_GSM_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-#: Each takes two places: an escape and itself.
-_GSM_EXTENDED: Final = frozenset("^{}\\[~]|€\f")
+from channels.gsm import cut
 
 _URL: Final = re.compile(r"https?://[^\s<>\"]+")
 #: X counts every link as 23 characters: https://docs.x.com/fundamentals/counting-characters
@@ -36,21 +31,10 @@ class SmsSize:
 
 def measure_sms(text: str) -> SmsSize:
     """Count as the network does: 160 or 153 a part in the GSM alphabet, 70 or 67 in any other."""
-    if all(letter in _GSM_BASIC or letter in _GSM_EXTENDED for letter in text):
-        return _size("gsm7", [2 if letter in _GSM_EXTENDED else 1 for letter in text], whole=160, part=153)
-    return _size("ucs2", [2 if ord(letter) > 0xFFFF else 1 for letter in text], whole=70, part=67)
-
-
-def _size(encoding: str, places: list[int], *, whole: int, part: int) -> SmsSize:
-    length = sum(places)
-    if length <= whole:
-        return SmsSize(encoding=encoding, length=length, segments=1 if length else 0, left=whole - length)
-    segments, used = 1, 0
-    for place in places:  # a character of two places is never cut in half
-        if used + place > part:
-            segments, used = segments + 1, 0
-        used += place
-    return SmsSize(encoding=encoding, length=length, segments=segments, left=part - used)
+    found = cut(text)
+    return SmsSize(
+        encoding=found.encoding, length=found.length, segments=len(found.parts) if found.length else 0, left=found.left
+    )
 
 
 def measure_post(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,12 +18,12 @@ from channels.base import EventWord, ForgedHook, Hook, ProviderEvent
 from outreach.core import clock
 from outreach.core.errors import OutreachError
 from outreach.core.models import Account
-from outreach.core.vocabulary import EventKind
+from outreach.core.vocabulary import Channel, EventKind
 from outreach.delivery.adapters import plain_account
 from outreach.delivery.models import Delivery
 from outreach.events import optout
 from outreach.events.effects import Told, is_settled, resolve_doubt, take_effect, without_addresses
-from outreach.events.matching import match_callback, match_provider_id, match_public_id
+from outreach.events.matching import match_callback, match_provider_id, match_public_id, match_receipt
 from outreach.events.models import HookCall
 from outreach.events.replies import take_reply_event
 from outreach.events.storable import storable, storable_text
@@ -82,19 +82,30 @@ def accept_hook(
         told = channels.get(account.adapter).parse_events(hook, plain_account(account))
     except ForgedHook as err:
         raise Forged(account=account.pk) from err
-    events = {storable_text(event.event_id)[:200]: _with_delivery(account, hook, event) for event in told}
-    known = set(HookCall.objects.filter(account=account, event_id__in=events).values_list("event_id", flat=True))
+    return take_events(account, [_with_delivery(account, hook, event) for event in told])
+
+
+def take_events(account: Account, told: Sequence[ProviderEvent]) -> HookResult:
+    """Store what a provider told, and apply what can be applied; what is known already has no effect."""
+    fresh, known = keep_events(account.pk, told)
+    results = [apply_call(pk) for pk in fresh]
+    return HookResult(applied=results.count(True), waiting=results.count(False), repeated=known)
+
+
+def keep_events(account_id: int, told: Sequence[ProviderEvent]) -> tuple[list[int], int]:
+    """Store what a provider told, for `apply_waiting`; the new rows, and how many were known before."""
+    events = {storable_text(event.event_id)[:200]: event for event in told}
+    known = set(HookCall.objects.filter(account=account_id, event_id__in=events).values_list("event_id", flat=True))
     HookCall.objects.bulk_create(
         [
-            HookCall(account=account, event_id=event_id, event=_as_json(event))
+            HookCall(account_id=account_id, event_id=event_id, event=_as_json(event))
             for event_id, event in events.items()
             if event_id not in known
         ],
         ignore_conflicts=True,
     )
-    fresh = HookCall.objects.filter(account=account, event_id__in=events.keys() - known, applied_at=None)
-    results = [apply_call(pk) for pk in fresh.order_by("pk").values_list("pk", flat=True)]
-    return HookResult(applied=results.count(True), waiting=results.count(False), repeated=len(known))
+    fresh = HookCall.objects.filter(account=account_id, event_id__in=events.keys() - known, applied_at=None)
+    return list(fresh.order_by("pk").values_list("pk", flat=True)), len(known)
 
 
 def apply_waiting() -> int:
@@ -169,7 +180,11 @@ def _finish(call: HookCall, *, keep: bool = True) -> None:
 
 
 def _find_delivery(account: Account, event: ProviderEvent) -> Delivery | None:
-    match = match_public_id(account, event.message) or match_provider_id(account, event.provider_id)
+    match = match_public_id(account, event.message) or (
+        match_receipt(account, event.provider_id, event.address)
+        if account.channel == Channel.SMS and event.address
+        else match_provider_id(account, event.provider_id)
+    )
     return match.delivery if match else None
 
 

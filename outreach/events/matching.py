@@ -17,10 +17,10 @@ from outreach.audience.models import Address
 from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
-from outreach.core.secrets import mac
+from outreach.core.secrets import address_digest, mac
 from outreach.core.vocabulary import DeliveryState, Language
 from outreach.delivery import tokens
-from outreach.delivery.models import Delivery
+from outreach.delivery.models import Delivery, Notice
 from outreach.delivery.tokens import TokenKind
 
 #: `RUN-ID` of a delivery.
@@ -31,6 +31,10 @@ _MESSAGE_ID: Final = re.compile(r"<?((\d{1,18})-(\d{1,18}))\.([0-9a-f]{16})@[^\s
 REMEMBERED: Final = timedelta(days=90)
 #: Newest runs that are looked through for an answer without a token.
 NEWEST_RUNS: Final = 50
+#: Newest notices to one address that are looked through for a receipt.
+NEWEST_NOTICES: Final = 100
+#: Recipients of a test send, which are numbered.
+NAMED_IN_TESTS: Final = 20
 #: States of a delivery that its recipient may have got.
 _MAY_HAVE_ARRIVED: Final = (
     DeliveryState.ACCEPTED,
@@ -87,6 +91,34 @@ def match_provider_id(account: Account, provider_id: str) -> Match | None:
     known = Delivery.objects.filter(run_id__in=runs, provider_id=provider_id)
     delivery = known.filter(target__in=posts).first() or known.filter(account=account).first()
     return Match(delivery=delivery, by="post") if delivery else None
+
+
+def match_receipt(account: Account, provider_id: str, address: str) -> Match | None:
+    """As `match_provider_id`, where the recipient is known too: found by index, however many receipts there are."""
+    try:
+        normalised = normalise(account.channel, address) if provider_id else ""
+    except BadAddress:
+        return None
+    if not normalised:
+        return None
+    sent = Delivery.objects.filter(
+        run_id__in=_recent_runs(account),
+        target__in=_targets(account, account.channel, normalised),
+        channel=account.channel,
+        provider_id=provider_id,
+        account=account,
+    )
+    delivery = sent.first()
+    return Match(delivery=delivery, by="post") if delivery else None
+
+
+def _targets(account: Account, channel: str, normalised: str) -> list[str]:
+    """The ledger's targets of everybody who has the address, of the notices that went to it, and of test sends."""
+    subtree = Address.objects.filter(organisation__path__startswith=account.organisation.path)
+    people = subtree.filter(channel=channel, normalised=normalised).values_list("subscriber_id", flat=True)
+    notices = Notice.objects.for_organisation(account.organisation).filter(digest=address_digest(channel, normalised))
+    newest = notices.order_by("-pk").values_list("pk", flat=True)[:NEWEST_NOTICES]
+    return [*(f"s:{person}" for person in people), *(f"n:{key}" for key in (*newest, *range(NAMED_IN_TESTS)))]
 
 
 def match_address(account: Account, channel: str, address: str) -> Match | None:

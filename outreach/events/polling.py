@@ -48,7 +48,7 @@ def poll_account(account: Account) -> int:
     read = _reader_of(account, plain)
     if read is None:
         return 0
-    with _alone(account) as is_alone:
+    with alone(account) as is_alone:
         if not is_alone:
             return 0
         try:
@@ -107,7 +107,7 @@ def _move(account: Account, position: dict[str, object]) -> None:
 
 
 @contextmanager
-def _alone(account: Account) -> Iterator[bool]:
+def alone(account: Account) -> Iterator[bool]:
     """Whether nobody else reads the account; no transaction is open meanwhile."""
     key = [_LOCK, account.pk % 2**31]
     with connection.cursor() as cursor:

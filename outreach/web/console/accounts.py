@@ -31,7 +31,18 @@ HOOKS: Final = {
     "inbound": _("Messages that people send back"),
 }
 #: Words of an adapter's choices; abbreviations stand as they are, in capitals.
-CHOICES: Final = {"yes": _("yes"), "true": _("yes"), "no": _("no"), "false": _("no"), "none": _("no encryption")}
+CHOICES: Final = {
+    "yes": _("yes"),
+    "true": _("yes"),
+    "no": _("no"),
+    "false": _("no"),
+    "none": _("no encryption"),
+    "transceiver": _("one that sends and receives"),
+    "separate": _("one to send, one to receive"),
+    "same": _("as in the answer"),
+    "decimal": _("decimal, in the answer hexadecimal"),
+    "hexadecimal": _("hexadecimal, in the answer decimal"),
+}
 #: Characters of the longest private key that is taken: RSA with 4096 bits has 3300.
 LONGEST_KEY: Final = 6000
 WIDGETS: Final[dict[str, type[forms.Widget]]] = {
