@@ -148,6 +148,13 @@ class Outcome:
     #: When a TEMPORARY outcome concerns the whole account or the recipient's domain rather than this message.
     scope: str = "message"
 
+    @classmethod
+    def accepted(cls, id: str, provider_id: str) -> Self:
+        """That the provider took the message: what is said of nearly all, so no other field is touched."""
+        outcome = object.__new__(cls)
+        outcome.__dict__.update(id=id, kind=OutcomeKind.ACCEPTED, provider_id=provider_id)
+        return outcome
+
 
 @dataclass(frozen=True, kw_only=True)
 class Account:

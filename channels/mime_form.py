@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Self
 
-from channels.mime import LONGEST_LINE, Skeleton, date_line, encode_header, id_line, to_line
+from channels.mime import LONGEST_LINE, Skeleton, date_line, encode_header, to_line
 
 #: A text's pieces: a str stands as it is, an int is the number of the value that goes there.
 Pieces = Sequence[str | int]
@@ -52,10 +52,13 @@ class _Part:
     def is_ascii_with(self, values: Sequence[bytes]) -> bool:
         return self.is_ascii and all(values[gap].isascii() for gap in self.gaps)
 
+    @property
+    def room(self) -> int:
+        """Octets that all values together may have, whichever line each of them is in."""
+        return 0 if self.repeats else LONGEST_LINE - self.longest
+
     def has_room(self, sizes: Sequence[int]) -> bool:
         """Whether no line grows too long with values of these sizes, in octets."""
-        if self.longest + sum(sizes) <= LONGEST_LINE and not self.repeats:
-            return True
         return all(octets + sum([sizes[gap] for gap in gaps]) <= LONGEST_LINE for octets, gaps in self.lines)
 
 
@@ -67,6 +70,7 @@ class MailForm:
         self._text, self._html = text, html
         self._gaps = [*text.gaps, *html.gaps]
         self._leading = text.leading | html.leading
+        self._room = min(text.room, html.room)
         #: (whether the text is ASCII, whether the HTML is) -> bytes, with None at the gaps.
         self._bodies: dict[tuple[bool, bool], list[bytes]] = {}
 
@@ -78,15 +82,13 @@ class MailForm:
             return None
         return cls(skeleton, plain, rich)
 
-    def fill(
-        self, values: Sequence[str], *, to: str, subject: str, message_id: str, headers: bytes = b""
-    ) -> bytes | None:
+    def fill(self, values: Sequence[str], *, to: str, subject: str, headers: bytes) -> bytes | None:
         """One whole message, no line of which begins with a dot; None where the values do not fit.
 
-        `headers` are ready lines, each with its CRLF.
+        `headers` are ready lines, the Message-ID the first of them, each with its CRLF.
 
         Raises:
-            UnsupportedContent: the address or the id would break the message.
+            UnsupportedContent: the address would break the message.
         """
         joined = "".join(values)
         if not joined.isprintable() or _BOUNDARY_MARK in joined:
@@ -95,8 +97,7 @@ class MailForm:
             if values[gap][:1] in {"", "."}:
                 return None
         encoded = [value.encode() for value in values]
-        sizes = [len(value) for value in encoded]
-        if not (self._text.has_room(sizes) and self._html.has_room(sizes)):
+        if sum(map(len, encoded)) > self._room and not self._fits([len(value) for value in encoded]):
             return None
         if joined.isascii():
             key = self._text.is_ascii, self._html.is_ascii
@@ -104,8 +105,11 @@ class MailForm:
             key = self._text.is_ascii_with(encoded), self._html.is_ascii_with(encoded)
         body = (self._bodies.get(key) or self._body(key)).copy()
         body[1::2] = [encoded[gap] for gap in self._gaps]
-        head = self._skeleton.fixed, to_line(to), encode_header("Subject", subject), date_line(), id_line(message_id)
-        return b"".join((*head, headers, *body))
+        head = self._skeleton.fixed, to_line(to), encode_header("Subject", subject), date_line(), headers
+        return b"".join((*head, *body))
+
+    def _fits(self, sizes: Sequence[int]) -> bool:
+        return self._text.has_room(sizes) and self._html.has_room(sizes)
 
     def _body(self, key: tuple[bool, bool]) -> list[bytes]:
         opening, between, closing = self._skeleton.frame(text_is_ascii=key[0], html_is_ascii=key[1])

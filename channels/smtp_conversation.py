@@ -18,7 +18,6 @@ from channels.base import (
     ChannelError,
     Message,
     Outcome,
-    OutcomeKind,
     OutcomeUnknown,
     TemporaryFailure,
     UnsupportedContent,
@@ -149,7 +148,7 @@ class Conversation:
         self.served += 1
         self._send_content(following, take_next)
         provider_id = queue_id(usual[1].decode("utf-8", "replace"))
-        return Outcome(id=done.message.id, kind=OutcomeKind.ACCEPTED, provider_id=provider_id)
+        return Outcome.accepted(done.message.id, provider_id)
 
     def hear(self, reply: Reply, take_next: Callable[[Conversation], Transfer | None]) -> Outcome | None:
         """Take one reply; go on with the message that it belongs to; give the outcome where this was the last.
@@ -268,4 +267,4 @@ class Conversation:
         self.served += 1
         if transfer.refusal is not None:
             return transfer.refusal.outcome(transfer.message.id)
-        return Outcome(id=transfer.message.id, kind=OutcomeKind.ACCEPTED, provider_id=queue_id(reply.text))
+        return Outcome.accepted(transfer.message.id, queue_id(reply.text))

@@ -49,6 +49,31 @@ def mac(purpose: str) -> Mac:
     return Mac(derived_key(purpose))
 
 
+class Stamp:
+    """Keyed BLAKE2b (RFC 7693, 2.9): signs what is made for each message, at half the price of an HMAC.
+
+    Its 64 bytes are as good as several signatures of the same data, each cut from a place of its own.
+    """
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        """`key` has at most 64 bytes."""
+        self._keyed = hashlib.blake2b(key=key)
+
+    def digest(self, data: bytes) -> bytes:
+        """64 bytes."""
+        keyed = self._keyed.copy()
+        keyed.update(data)
+        return keyed.digest()
+
+
+@functools.lru_cache(maxsize=32)
+def stamp(purpose: str) -> Stamp:
+    """Signs for one purpose."""
+    return Stamp(derived_key(purpose))
+
+
 def _box() -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived_key("accounts")))
 

@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 #: The reason of a row whose message could not be made; no adapter says it.
 NOT_RENDERED: Final = "rendering"
+#: Of a content that there is one of.
+NO_VARIANTS: Final = [""]
+#: So many messages are made one after the other: the processor then has the code and the texts at hand.
+AT_ONCE: Final = 32
 
 
 class Renderer(Protocol):
@@ -52,17 +56,23 @@ class Feed:
     unanswered: dict[str, Row] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Message]:
-        for row in self.rows:
-            if self.result.trouble is not None or self.is_time_up():
-                return
+        for start in range(0, len(self.rows), AT_ONCE):
+            for row, message in self._made(self.rows[start : start + AT_ONCE]):
+                if self.result.trouble is not None or self.is_time_up():
+                    return
+                failpoints.hit("handover.before")
+                self.unanswered[message.id] = row
+                yield message
+
+    def _made(self, rows: list[Row]) -> list[tuple[Row, Message]]:
+        """The rows' messages; a row whose message cannot be made has its outcome, and is left out."""
+        made = []
+        for row in rows:
             try:
-                message = self.make(row)
+                made.append((row, self.make(row)))
             except RenderingFailed as err:
                 self.result.outcomes[row.id] = _not_rendered(row, err)
-                continue
-            failpoints.hit("handover.before")
-            self.unanswered[message.id] = row
-            yield message
+        return made
 
 
 def hand_over(
@@ -100,9 +110,11 @@ def variant_for(draw: float, variants: list[str]) -> str:
 
 def recipient_of(row: Row, *, variants: Mapping[tuple[str, str], list[str]], is_individual: bool) -> Recipient:
     """What rendering needs of a row."""
-    variant = variant_for(row.draw, variants.get((row.channel, row.language), []))
+    channel, language = row.channel, row.language
+    choice = variants.get((channel, language), NO_VARIANTS)
+    variant = choice[0] if len(choice) == 1 else variant_for(row.draw, choice)
     individual = is_individual and bool(row.is_measured)
-    return Recipient(row.id, row.channel, row.language, variant, row.to, _subscriber(row), individual, row.data)
+    return Recipient(row.id, channel, language, variant, row.to, _subscriber(row), individual, row.data)
 
 
 def reads_attributes(frozen: Mapping[str, Any]) -> bool:

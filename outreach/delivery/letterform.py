@@ -13,7 +13,7 @@ from outreach.delivery.compile import CompiledContent
 from outreach.delivery.letters import Letterhead, as_subject
 from outreach.delivery.slots import Slot, cut, filled, numbered
 from outreach.delivery.templating import HTML, TEXT
-from outreach.delivery.tokens import Series, TokenKind, numeral
+from outreach.delivery.tokens import Series
 
 if TYPE_CHECKING:
     from outreach.delivery.render import Recipient
@@ -30,8 +30,8 @@ class LetterForm:
     #: Texts and numbers of slots.
     subject: tuple[str | int, ...]
     base_url: str
-    person: Series
-    view: Series
+    #: Of the person and of the view in the browser, in this order.
+    tokens: Series
     language: str
 
     def mail(self, recipient: Recipient) -> Message | None:
@@ -40,29 +40,21 @@ class LetterForm:
         Raises:
             UnsupportedContent: their address cannot be written to.
         """
-        delivery = recipient.delivery
-        number = numeral(delivery)
-        token = self.person.sign(number)
-        unsubscribe_url = f"{self.base_url}/u/{token}"
+        person_token, view_token = self.tokens.make(recipient.delivery)
+        unsubscribe_url = f"{self.base_url}/u/{person_token}"
         urls = {
             "unsubscribe_url": unsubscribe_url,
-            "preferences_url": f"{self.base_url}/p/{token}",
-            "view_url": f"{self.base_url}/v/{self.view.sign(number)}",
+            "preferences_url": f"{self.base_url}/p/{person_token}",
+            "view_url": f"{self.base_url}/v/{view_token}",
         }
         person = recipient.subscriber or {}
         values = [filled(slot, person, urls) for slot in self.slots]
         subject = as_subject("".join([piece if isinstance(piece, str) else values[piece] for piece in self.subject]))
-        message_id = self.letter.message_id(delivery)
-        raw = self.form.fill(
-            values,
-            to=recipient.to,
-            subject=subject,
-            message_id=message_id,
-            headers=self.letter.header_lines(delivery, unsubscribe_url),
-        )
-        if raw is None:
-            return None
-        return self._made(f"{self.letter.run_id}-{delivery}", recipient.to, subject, message_id, raw)
+        public_id = f"{self.letter.run_id}-{recipient.delivery}"
+        message_id = self.letter.message_id(public_id)
+        headers = self.letter.header_lines(public_id, message_id, unsubscribe_url)
+        raw = self.form.fill(values, to=recipient.to, subject=subject, headers=headers)
+        return None if raw is None else self._made(public_id, recipient.to, subject, message_id, raw)
 
     def _made(self, id: str, to: str, subject: str, message_id: str, raw: bytes) -> Message:
         """A message like `_blank`: to name all fields of a frozen dataclass would cost a tenth of the rendering."""
@@ -82,7 +74,7 @@ def letter_form(
     *,
     shared: Mapping[str, Any],
     base_url: str,
-    tokens: Mapping[TokenKind, Series],
+    tokens: Series,
     language: str,
 ) -> LetterForm | None:
     """The form of a content; None where each message has to be rendered by itself."""
@@ -104,7 +96,6 @@ def letter_form(
         slots=tuple(slots),
         subject=tuple(heading),
         base_url=base_url,
-        person=tokens[TokenKind.PERSON],
-        view=tokens[TokenKind.VIEW],
+        tokens=tokens,
         language=language,
     )

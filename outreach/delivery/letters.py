@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from channels.base import UnsupportedContent
 from channels.mime import Skeleton
-from outreach.core.secrets import mac
+from outreach.core.secrets import stamp
 
 LONGEST_SUBJECT: Final = 900
 
@@ -19,6 +20,11 @@ def as_subject(text: str) -> str:
     """One line: whatever a person's data holds, no line end and no control character reaches a header."""
     printable = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(printable.split())[:LONGEST_SUBJECT]
+
+
+def signature_of(public_id: str) -> str:
+    """What makes a Message-ID one of ours: 16 hexadecimal digits."""
+    return stamp("message-id").digest(public_id.encode())[:8].hex()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +44,27 @@ class Letterhead:
     #: For accounts that take the whole message ready made; None for those that assemble it themselves.
     skeleton: Skeleton | None
 
-    def message_id(self, delivery: int) -> str:
+    def message_id(self, public_id: str) -> str:
         """The same for the same delivery, however often it is handed over."""
-        name = f"{self.run_id}-{delivery}"
-        return f"{name}.{mac('message-id').digest(name.encode())[:8].hex()}@{self.host}"
+        return f"{public_id}.{signature_of(public_id)}@{self.host}"
 
-    def header_lines(self, delivery: int, unsubscribe_url: str) -> bytes:
-        """`headers` as they stand in a message: plain ASCII of our own making."""
-        return "".join([f"{name}: {value}\r\n" for name, value in self.headers(delivery, unsubscribe_url)]).encode()
+    def header_lines(self, public_id: str, message_id: str, unsubscribe_url: str) -> bytes:
+        """The Message-ID and `headers` as they stand in a message: plain ASCII of our own making."""
+        return (self._lines % {"id": public_id, "message_id": message_id, "url": unsubscribe_url}).encode()
 
-    def headers(self, delivery: int, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
+    @functools.cached_property
+    def _lines(self) -> str:
+        own = (("Message-ID", "<%(message_id)s>"), *self.headers("%(id)s", "%(url)s"))
+        return "".join([f"{name}: {value}\r\n" for name, value in own])
+
+    def headers(self, public_id: str, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""
         way_out = (
             ("List-Unsubscribe", f"<{unsubscribe_url}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
         own = way_out if self.has_way_out else ()
-        return (*own, ("X-Outreach-Delivery", f"{self.run_id}-{delivery}")) if self.names_delivery else own
+        return (*own, ("X-Outreach-Delivery", public_id)) if self.names_delivery else own
 
 
 def letterhead(

@@ -19,7 +19,7 @@ from outreach.delivery.letterform import LetterForm, letter_form
 from outreach.delivery.letters import Letterhead, as_subject, letterhead
 from outreach.delivery.slots import bounded
 from outreach.delivery.templating import OutputTooLong, render_within_bounds
-from outreach.delivery.tokens import Token, TokenKind
+from outreach.delivery.tokens import TokenKind
 
 
 class RenderingFailed(OutreachError):
@@ -210,20 +210,19 @@ class BoundContent:
         if self.compiled.source.is_notice:
             return None  # hardly two of them say the same
         shared = {**self.compiled.shared, **self._aggregate}
-        tokens_of = {kind: self._tokens(kind) for kind in (TokenKind.PERSON, TokenKind.VIEW)}
         return letter_form(
             self.compiled,
             self._letterhead,
             shared=shared,
             base_url=self.run.base_url,
-            tokens=tokens_of,
+            tokens=self._tokens(TokenKind.PERSON, TokenKind.VIEW),
             language=self.language,
         )
 
     def values(self, recipient: Recipient) -> dict[str, Any]:
         """What the templates see for this recipient."""
         is_individual = recipient.individual and self.run.tracking == Tracking.INDIVIDUAL
-        person = self._token(TokenKind.PERSON, recipient.delivery)
+        person, view = self._tokens(TokenKind.PERSON, TokenKind.VIEW).make(recipient.delivery)
         base = self.run.base_url
         return {
             **self.compiled.shared,
@@ -232,7 +231,7 @@ class BoundContent:
             "data": bounded(recipient.data or {}),
             "unsubscribe_url": f"{base}/u/{person}",
             "preferences_url": f"{base}/p/{person}",
-            "view_url": f"{base}/v/{self._token(TokenKind.VIEW, recipient.delivery)}",
+            "view_url": f"{base}/v/{view}",
         }
 
     def _tracked_values(self, delivery: int) -> dict[str, Any]:
@@ -249,12 +248,10 @@ class BoundContent:
         }
 
     def _token(self, kind: TokenKind, delivery: int, *, link: int = 0) -> str:
-        return self._tokens(kind, link=link).make(delivery)
+        return self._tokens(kind, link=link).make(delivery)[0]
 
-    def _tokens(self, kind: TokenKind, *, link: int = 0) -> tokens.Series:
-        return tokens.Series(
-            Token(kind=kind, run=self.run.run_id, channel=self.channel, language=self.language, link=link)
-        )
+    def _tokens(self, *kinds: TokenKind, link: int = 0) -> tokens.Series:
+        return tokens.Series(*kinds, run=self.run.run_id, channel=self.channel, language=self.language, link=link)
 
     def _message(
         self, recipient: Recipient, values: Mapping[str, Any], *, subject: str, text: str, html: str
@@ -271,8 +268,8 @@ class BoundContent:
                 language=self.language,
                 callback_url=self._callback_url(recipient.delivery),
             )
-        own = letter.headers(recipient.delivery, values["unsubscribe_url"])
-        message_id = letter.message_id(recipient.delivery)
+        own = letter.headers(id_, values["unsubscribe_url"])
+        message_id = letter.message_id(id_)
         raw = b""
         if letter.skeleton is not None and recipient.to:
             raw = letter.skeleton.fill(

@@ -1,22 +1,24 @@
 """Signed compact tokens of links in messages: no query is needed to verify one.
 
-`<key id><kind><varints><10 bytes of HMAC-SHA-256>`, base64url without padding. In aggregate tracking `delivery` is 0:
-the token then says which message of a run, not whose.
+`<key id><kind><varints><10 bytes of keyed BLAKE2b>`, base64url without padding. In aggregate tracking `delivery` is 0:
+the token then says which message of a run, not whose. One digest signs every kind of token of a delivery: each kind has
+ten bytes of it that are no other kind's.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from outreach.core.secrets import mac
+from outreach.core.secrets import stamp
 from outreach.core.vocabulary import Channel, Language
 
-#: Truncated as RFC 2104 section 5 allows; 80 bits cannot be guessed over HTTP.
+#: 80 bits cannot be guessed over HTTP.
 SIGNATURE_BYTES: Final = 10
 #: The newest key signs; older ones still verify.
 KEY_ID: Final = 1
@@ -61,26 +63,28 @@ class Token:
 
 def make(token: Token) -> str:
     """Sign a token; about 30 characters."""
-    return Series(token).make(token.delivery)
+    series = Series(token.kind, run=token.run, channel=token.channel, language=token.language, link=token.link)
+    return series.make(token.delivery)[0]
 
 
 class Series:
-    """Tokens that differ in nothing but the delivery: the rest is written once."""
+    """Tokens of some kinds that differ in nothing but the delivery: the rest is written once."""
 
-    def __init__(self, token: Token) -> None:
-        self._before = bytes([KEY_ID, token.kind]) + _varints(token.run)
-        self._after = _varints(CHANNELS.index(token.channel), LANGUAGES.index(token.language), token.link)
-        self._digest = mac(_PURPOSE).digest
+    def __init__(self, *kinds: TokenKind, run: int, channel: str, language: str, link: int = 0) -> None:
+        self._kinds = [(bytes([KEY_ID, kind]), _own_bytes(kind)) for kind in kinds]
+        self._run = numeral(run)
+        self._after = numeral(CHANNELS.index(channel)) + numeral(LANGUAGES.index(language)) + numeral(link)
+        self._digest = stamp(_PURPOSE).digest
 
-    def make(self, delivery: int) -> str:
-        """The token of one delivery."""
-        return self.sign(numeral(delivery))
-
-    def sign(self, number: bytes) -> str:
-        """The token of the delivery whose number is written so (`numeral`): two series need it once."""
-        body = self._before + number + self._after
-        signed = binascii.b2a_base64(body + self._digest(body)[:SIGNATURE_BYTES], newline=False)
-        return signed.translate(_URL_SAFE).rstrip(b"=").decode()
+    def make(self, delivery: int) -> list[str]:
+        """The tokens of one delivery, in the order of the kinds."""
+        body = self._run + numeral(delivery) + self._after
+        digest = self._digest(body)
+        encode = binascii.b2a_base64
+        return [
+            encode(head + body + digest[own], newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+            for head, own in self._kinds
+        ]
 
 
 def read(text: str, kind: TokenKind) -> Token | None:
@@ -91,28 +95,33 @@ def read(text: str, kind: TokenKind) -> Token | None:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         return None
-    body, signature = data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
-    if len(body) < 7 or body[0] != KEY_ID or body[1] != kind or not hmac.compare_digest(signature, _sign(body)):
+    head, body, signature = data[:2], data[2:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
+    if len(body) < 5 or head != bytes([KEY_ID, kind]):
         return None
-    run, delivery, channel, language, link = _read_varints(body[2:])
+    if not hmac.compare_digest(signature, stamp(_PURPOSE).digest(body)[_own_bytes(kind)]):
+        return None
+    run, delivery, channel, language, link = _read_varints(body)
     return Token(
         kind=kind, run=run, delivery=delivery, channel=CHANNELS[channel], language=LANGUAGES[language], link=link
     )
 
 
-def _sign(body: bytes) -> bytes:
-    return mac(_PURPOSE).digest(body)[:SIGNATURE_BYTES]
+def _own_bytes(kind: TokenKind) -> slice:
+    """Where in a digest the signature of this kind stands."""
+    return slice((kind - 1) * SIGNATURE_BYTES, kind * SIGNATURE_BYTES)
 
 
 def numeral(number: int) -> bytes:
     """Unsigned LEB128."""
     if number < 0x80:
         return bytes((number,))
-    return bytes((number & 0x7F | 0x80,)) + numeral(number >> 7)
+    return bytes((number & 0x7F | 0x80,)) + _higher(number >> 7)
 
 
-def _varints(*numbers: int) -> bytes:
-    return b"".join([numeral(number) for number in numbers])
+@functools.lru_cache(maxsize=1024)
+def _higher(number: int) -> bytes:
+    """`numeral`, remembered: neighbours share all but their lowest seven bits."""
+    return numeral(number)
 
 
 def _read_varints(data: bytes) -> list[int]:

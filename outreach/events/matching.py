@@ -17,9 +17,10 @@ from outreach.audience.models import Address
 from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
-from outreach.core.secrets import address_digest, mac
+from outreach.core.secrets import address_digest
 from outreach.core.vocabulary import DeliveryState, Language
 from outreach.delivery import tokens
+from outreach.delivery.letters import signature_of
 from outreach.delivery.models import Delivery, Notice
 from outreach.delivery.tokens import TokenKind
 
@@ -77,7 +78,7 @@ def match_message_ids(account: Account, ids: Iterable[str]) -> Match | None:
 def read_message_id(text: str) -> tuple[int, int] | None:
     """Run and delivery of a Message-ID of ours; None where it is none, or we did not sign it."""
     found = _MESSAGE_ID.search(text)
-    if found is None or not hmac.compare_digest(found[4], _signature(found[1])):
+    if found is None or not hmac.compare_digest(found[4], signature_of(found[1])):
         return None
     return int(found[2]), int(found[3])
 
@@ -145,7 +146,3 @@ def _get(account: Account, *, run: int, delivery: int, by: str) -> Match | None:
 def _recent_runs(account: Account) -> list[int]:
     recent = Run.objects.for_organisation(account.organisation).filter(as_of__gte=clock.now() - REMEMBERED)
     return list(recent.order_by("-pk").values_list("pk", flat=True)[:NEWEST_RUNS])
-
-
-def _signature(public_id: str) -> str:
-    return mac("message-id").digest(public_id.encode())[:8].hex()

@@ -16,6 +16,7 @@ from channels.base import Account, Message, Outcome, OutcomeKind, Problem
 from channels.mime import Skeleton
 from channels.smtp_conversation import stuff_dots
 from tests.channels.smtp_peer import DROP, STALL, MailServer, mail_server
+from tests.road.installation import wait_until
 
 LOCK_STEP = ("8BITMIME",)
 
@@ -56,6 +57,7 @@ def test_every_message_arrives_once(extensions: tuple[str, ...], connections: st
 def test_pipelined_commands_travel_with_the_content_before() -> None:
     with mail_server() as server:
         send(server.account_with(connections="1"), letters(2))
+        wait_until(lambda: "QUIT" in server.commands, what="the server has read the goodbye")
         verbs = [command.partition(" ")[0] for command in server.commands]
         assert verbs == ["EHLO", "MAIL", "RCPT", "DATA", "MAIL", "RCPT", "DATA", "QUIT"]
 

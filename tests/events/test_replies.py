@@ -25,7 +25,7 @@ def message_id(sent: Any) -> str:
         names_delivery=True,
         skeleton=None,
     )
-    return f"<{head.message_id(sent.delivery)}>"
+    return f"<{head.message_id(f'{sent.run.pk}-{sent.delivery}')}>"
 
 
 def letter(text: str, *, sender: str = "Ивана <ivana@example.bg>", **headers: str) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import translation
 
 from outreach.core.errors import Invalid, NotFound
-from outreach.core.secrets import mac
+from outreach.delivery.letters import signature_of
 from outreach.delivery.models import Delivery, Hand
 from outreach.delivery.settle import worker
 from outreach.effectiveness.receipts import as_json, receipt
@@ -68,7 +68,7 @@ def test_json_is_what_the_api_answers(world: World, capsys: pytest.CaptureFixtur
 
 def test_it_finds_by_message_id_and_by_the_providers_id(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     delivery = send_one(world)
-    signature = mac("message-id").digest(delivery.public_id.encode())[:8].hex()
+    signature = signature_of(delivery.public_id)
 
     for name in (f"<{delivery.public_id}.{signature}@example.org>", delivery.provider_id):
         explain(name)
