@@ -84,7 +84,7 @@ def test_files_of_a_content_are_in_what_the_short_way_makes() -> None:
     skeleton = Skeleton(sender="news@example.org", parts=parts)
     form = MailForm.of(skeleton, text=["Здравей, ", 0], html=["<p>Здравей, ", 0, "</p>"])
     assert form is not None
-    filled = form.fill(["Ана"], to="ana@example.org", subject="s", message_id="1@example.org")
+    filled = form.fill(["Ана"], to="ana@example.org", subject="s", headers=b"Message-ID: <1@example.org>\r\n")
     whole_text = skeleton.fill(
         to="ana@example.org", subject="s", text="Здравей, Ана", html="<p>Здравей, Ана</p>", message_id="1@example.org"
     )
