@@ -14,7 +14,7 @@ from outreach.campaigns.planning import freeze
 from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
-from outreach.delivery.segments import measure_post, measure_sms
+from outreach.delivery.segments import SmsSize, measure_in_latin, measure_post, measure_sms
 
 
 def preview(campaign: Campaign, subscriber: Subscriber | None, *, language: str = "") -> dict[str, dict[str, Any]]:
@@ -68,8 +68,12 @@ def _raw(channel: str, message: Message) -> str:
         return ""
 
 
-def _measured(channel: str, text: str) -> dict[str, int]:
+def _measured(channel: str, text: str) -> dict[str, Any]:
     if channel == Channel.SMS:
-        size = measure_sms(text)
-        return {"length": size.length, "segments": size.segments}
+        size, latin = measure_sms(text), measure_in_latin(text)
+        return {**_size(size), "latin": _size(latin) if latin else None}
     return {"length": measure_post(text) if channel == Channel.SOCIAL else len(text), "segments": 0}
+
+
+def _size(size: SmsSize) -> dict[str, Any]:
+    return {"length": size.length, "segments": size.segments, "encoding": size.encoding, "left": size.left}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from channels.gsm import cut
+from outreach.delivery.latin import to_latin
 
 _URL: Final = re.compile(r"https?://[^\s<>\"]+")
 #: X counts every link as 23 characters: https://docs.x.com/fundamentals/counting-characters
@@ -35,6 +36,12 @@ def measure_sms(text: str) -> SmsSize:
     return SmsSize(
         encoding=found.encoding, length=found.length, segments=len(found.parts) if found.length else 0, left=found.left
     )
+
+
+def measure_in_latin(text: str) -> SmsSize | None:
+    """The same text's size in Latin letters; None where it would not be cheaper."""
+    size, other = measure_sms(text), measure_sms(to_latin(text))
+    return other if other.segments < size.segments else None
 
 
 def measure_post(text: str) -> int:

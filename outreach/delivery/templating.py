@@ -19,6 +19,8 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
+from outreach.delivery import latin
+
 
 def _worded(sentence: Any, facts: Mapping[str, Any]) -> str:
     return str(sentence) % facts
@@ -35,6 +37,7 @@ DEEPEST_LOOP: Final = 2
 FILTERS: Final = frozenset(
     {"abs", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "int", "join", "last", "length"}
     | {"lower", "round", "sort", "title", "trim", "truncate", "unique", "upper", "urlencode", "wordcount"}
+    | {latin.FILTER}
 )
 LOOP_FIELDS: Final = frozenset({"index", "index0", "revindex", "first", "last", "length"})
 
@@ -127,6 +130,7 @@ class AuthorEnvironment(ImmutableSandboxedEnvironment):
         self.filters = {name: function for name, function in self.filters.items() if name in FILTERS}
         self.filters["join"] = _join
         self.filters["tracked"] = _tracked
+        self.filters[latin.FILTER] = _latin
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, Mapping):
@@ -171,6 +175,12 @@ def _as_text(value: Any) -> Any:
 def _join(value: Any, separator: str = ", ") -> str:
     text = str(separator).join(str(item) for item in value)
     return text[:LONGEST_JOIN]
+
+
+def _latin(value: Any) -> Any:
+    """Bulgarian in Latin letters; of HTML its words alone, for its tags and entities have no others."""
+    found = latin.to_latin(str(_as_text(value)))
+    return Markup(found) if isinstance(value, Markup) else found  # noqa: S704 -- it was markup before
 
 
 @pass_context

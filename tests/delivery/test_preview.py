@@ -43,6 +43,9 @@ def test_a_preview_is_what_the_person_will_get(studio: Studio) -> None:
         "raw": "Анна, здравейте",
         "length": 15,
         "segments": 1,
+        "encoding": "ucs2",
+        "left": 55,
+        "latin": None,
         "problems": [],
     }
 
@@ -60,3 +63,18 @@ def test_a_broken_text_shows_its_problem(studio: Studio) -> None:
     campaign = studio.campaign(contents=[{"channel": "email", "language": "bg", "subject": "x", "body": "{{ nmae }}"}])
     shown = preview(campaign, None)["email"]
     assert (shown["html"], [problem["line"] for problem in shown["problems"]]) == ("", [1])
+
+
+def test_a_long_sms_shows_what_latin_letters_would_make_of_it(studio: Studio) -> None:
+    from outreach.delivery.preview import preview
+
+    body = "Здравейте! Можете да подадете данъчната си декларация по интернет до 30 април."
+    contents = [{"channel": "sms", "language": "bg", "body": body}]
+    shown = preview(studio.campaign(channels={"order": ["sms"]}, contents=contents), None)["sms"]
+    assert {name: shown[name] for name in ("length", "segments", "encoding", "left", "latin")} == {
+        "length": 78,
+        "segments": 2,
+        "encoding": "ucs2",
+        "left": 56,
+        "latin": {"length": 81, "segments": 1, "encoding": "gsm7", "left": 79},
+    }

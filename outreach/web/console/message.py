@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.models import Subscriber, Subscription
@@ -26,6 +26,7 @@ from outreach.core.vocabulary import (
     Permission,
     SubscriptionState,
 )
+from outreach.delivery.latin import template_to_latin
 from outreach.delivery.launch import send_test
 from outreach.delivery.preview import preview
 from outreach.delivery.review import ReviewProblem, review_content
@@ -83,8 +84,10 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
     contents = list(campaign.contents.all())
     channel, language = _tab(campaign, contents, channel, language)
     content = next((c for c in contents if (c.channel, c.language) == (channel, language)), None)
-    form = ContentForm(campaign, channel, visit.request.POST or None, initial=_initial(content, channel))
-    if visit.is_post and form.is_valid():
+    wants_latin = visit.is_post and "latin" in visit.request.POST and channel == Channel.SMS
+    given = _in_latin(visit.request.POST) if wants_latin else visit.request.POST
+    form = ContentForm(campaign, channel, given or None, initial=_initial(content, channel))
+    if visit.is_post and form.is_valid() and not wants_latin:
         try:
             save_content(visit.actor, campaign, form.content_data(channel, language))
             visit.tell(_("Saved. What people will read is beside it."))
@@ -107,6 +110,7 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
         people=people,
         person=chosen,
         is_editable=campaign.state in EDITABLE,
+        is_in_latin=wants_latin,
         is_testable=channel in PERSONAL_CHANNELS and content is not None,
         **_seen(campaign, channel, language, chosen if content else None, is_written=content is not None),
     )
@@ -184,6 +188,13 @@ def test(visit: Visit, key: int) -> HttpResponse:
         first: dict[str, Any] = next(iter(failed.facts.get("problems", [])), {})
         messages.error(visit.request, f"{failed.message} {first.get('message', '')}".strip())
     return visit.go_back()
+
+
+def _in_latin(given: QueryDict) -> QueryDict:
+    """The editor's text in Latin letters, for its author to look over; nothing is saved."""
+    latin = given.copy()
+    latin["body"] = template_to_latin(given.get("body", ""))
+    return latin
 
 
 def _save_for_now(visit: Visit, campaign: Campaign, channel: str, language: str) -> None:

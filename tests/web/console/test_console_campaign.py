@@ -298,3 +298,16 @@ def test_page_says_its_zone_and_time(alice: Person, campaign: Campaign) -> None:
         page = alice.see("/")
 
     assert "8\u00a0April\u00a02026, 10:42, Europe/Sofia" in page
+
+
+def test_sms_in_latin_letters_is_offered_and_never_saved_by_itself(alice: Person, topic: Topic) -> None:
+    campaign = Campaign.objects.create(organisation=alice.organisation, name="SMS", channels=["sms"])
+    campaign.topics.add(topic)
+    body = "Здравейте, {{ subscriber.name }}! Можете да подадете данъчната си декларация по интернет до 30 април."
+    Content.objects.create(campaign=campaign, channel="sms", language="bg", format="text", body=body)
+    path = f"/campaigns/{campaign.pk}/message/sms/bg"
+    assert "Write it in Latin letters" in alice.see(path)
+    page = alice.post(path, body=body, latin="1").content.decode()
+    assert "Zdraveyte, {{ (subscriber.name)|latin }}! Mozhete da podadete" in page
+    assert "not saved yet" in page
+    assert Content.objects.get(campaign=campaign).body == body
