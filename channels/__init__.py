@@ -19,6 +19,7 @@ ENTRY_POINT_GROUP: Final = "outreach.channels"
 #: A new adapter is one line here.
 BUILT_IN: Final = {
     "feed": "channels.feed:Feed",
+    "postmark": "channels.postmark:Postmark",
     "sendgrid": "channels.sendgrid:SendGrid",
     "smpp": "channels.smpp:Smpp",
     "smtp": "channels.smtp:Smtp",

@@ -35,11 +35,8 @@ from channels.base import (
 _SDK_STUMBLES: Final = (requests.RequestException, ValueError, LookupError, TypeError, AttributeError)
 
 
-class HttpSession(ABC):
-    """A session over one SDK client: every error becomes an Outcome, and no secret gets into its detail."""
-
-    #: Requests under way at once; the adapter's window bounds it.
-    at_once: ClassVar[int] = 1
+class Connected(ABC):
+    """A session over one provider's kept connections; no secret gets into what it tells."""
 
     def __init__(self, connections: requests.Session, *, secrets: Iterable[str]) -> None:
         self._connections = connections
@@ -52,6 +49,20 @@ class HttpSession(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connections.close()
+
+    @abstractmethod
+    def send(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+        """As `channels.base.Session` says."""
+
+    def _redacted(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, detail=redact(outcome.detail, self._secrets)[:500])
+
+
+class HttpSession(Connected):
+    """A session with one call a message, over an SDK client or plain: every error becomes an Outcome."""
+
+    #: Requests under way at once; the adapter's window bounds it.
+    at_once: ClassVar[int] = 1
 
     def send(self, messages: Iterable[Message]) -> Iterator[Outcome]:
         return hand_over(messages, self._send_one, at_once=self.at_once)
@@ -72,7 +83,7 @@ class HttpSession(ABC):
         except _SDK_STUMBLES as err:
             stumble = OutcomeUnknown(f"The answer makes no sense: {type(err).__name__}: {err}", reason="no_answer")
             outcome = stumble.outcome(message.id)
-        return replace(outcome, detail=redact(outcome.detail, self._secrets)[:500])
+        return self._redacted(outcome)
 
 
 def hand_over(

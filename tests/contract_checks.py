@@ -15,6 +15,8 @@ DOCUMENTS = {
     "twilio": ("twilio/derived.messages.prism.json", "https://api.twilio.com"),
     "x": ("x/derived.ours.prism.json", "https://api.x.com"),
     "sendgrid": ("sendgrid/tsg_mail_v3.json", "https://api.sendgrid.com"),
+    # Postmark publishes none: this one is ours, beside its tests.
+    "postmark": ("postmark.openapi.json", "https://api.postmarkapp.com"),
 }
 
 

@@ -39,8 +39,8 @@ LATIN = frozenset(
         r"\w+",
         """
     AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel Gmail HTML IMAP IP JSON Keys Mail MB
-    MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PostgreSQL PTR RPT RSA RSS S SendGrid Settings SID SMPP SMS SMTP SPF
-    STARTTLS STOP TLS Token Twilio TXT UTC VPN Webhook X Yahoo
+    MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PostgreSQL Postmark PTR RPT RSA RSS S SendGrid Settings SID SMPP SMS SMTP SPF
+    STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo
     all at bg business citizen doctor e email en even hold https mailto name none not_after official out e outreach p
     partner pass phone quarantine reject resend rua services spf system_id T tel
     """,

@@ -42,18 +42,18 @@ def test_get_gives_one_instance_under_its_own_name(name: str) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_names_offers_no_doubles() -> None:
-    assert channels.names() == ("feed", "sendgrid", "smpp", "smtp", "twilio", "x")
+    assert channels.names() == ("feed", "postmark", "sendgrid", "smpp", "smtp", "twilio", "x")
 
 
 def test_outside_package_adds_an_adapter(installed: list[EntryPoint]) -> None:
     installed += [entry_point("press", "channels.feed:Feed"), entry_point("other", "nowhere:Else", "another.group")]
-    assert channels.names() == ("feed", "press", "sendgrid", "smpp", "smtp", "twilio", "x")
+    assert channels.names() == ("feed", "postmark", "press", "sendgrid", "smpp", "smtp", "twilio", "x")
     assert isinstance(channels.get("press"), Feed)
 
 
 def test_outside_package_cannot_take_over_a_built_in_name(installed: list[EntryPoint]) -> None:
     installed.append(entry_point("smtp", "channels.feed:Feed"))
-    assert channels.names() == ("feed", "sendgrid", "smpp", "smtp", "twilio", "x")
+    assert channels.names() == ("feed", "postmark", "sendgrid", "smpp", "smtp", "twilio", "x")
     assert channels.get("smtp").kind == "email"
 
 
@@ -61,7 +61,7 @@ def test_outside_package_cannot_take_over_a_built_in_name(installed: list[EntryP
     ("name", "message"),
     [
         ("smpt", "There is no adapter named 'smpt'. Did you mean 'smtp'?"),
-        ("zzz", "There is no adapter named 'zzz'. There are: feed, sendgrid, smpp, smtp, twilio, x."),
+        ("zzz", "There is no adapter named 'zzz'. There are: feed, postmark, sendgrid, smpp, smtp, twilio, x."),
     ],
 )
 @pytest.mark.usefixtures("installed")
