@@ -46,11 +46,11 @@ def _word(body: Mapping[str, Any]) -> EventWord:
 
 
 def _read_event(body: Mapping[str, Any], raw: bytes) -> ProviderEvent:
-    word, number = _word(body), body.get("ID")
+    word, number, given_back = _word(body), body.get("ID"), body.get("Metadata")
     return ProviderEvent(
         word=word,
         event_id=f"{body.get('RecordType')}:{number}" if number else _made_id(raw),
-        message=_text(body.get("Metadata"), "delivery"),
+        message=_text(given_back, "delivery"),
         provider_id=_text(body, "MessageID"),
         at=_time(_text(body, "DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")),
         hard=body.get("Type") in _HARD if word is EventWord.BOUNCED else None,
