@@ -54,6 +54,7 @@ def _make_nameless(subscriber: Subscriber) -> None:
     subscriber.name = ""
     subscriber.sort_key = ""
     subscriber.timezone = ""
+    subscriber.preferred_channel = ""
     subscriber.attributes = {}
     subscriber.is_measured = False
     subscriber.erased_at = clock.now()

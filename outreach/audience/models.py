@@ -37,6 +37,8 @@ class Subscriber(models.Model):
     language = models.CharField(max_length=5, choices=Language.choices, default=Language.BULGARIAN)
     #: IANA zone, '' for the organisation's.
     timezone = models.CharField(max_length=50, default="", blank=True)
+    #: The channel that the person asked to be written to by, where one has to be chosen; '' for no wish.
+    preferred_channel = models.CharField(max_length=10, choices=Channel.choices, default="", db_default="", blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     #: Consented to measurement per person (the last Consent of that purpose).
     is_measured = models.BooleanField(default=False)

@@ -15,7 +15,7 @@ from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.models import Address
 from outreach.core.errors import Invalid
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import Channel, Language, SubscriberKind
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Language, SubscriberKind
 
 LONGEST_NAME: Final = 200
 LONGEST_ATTRIBUTE_NAME: Final = 100
@@ -51,6 +51,8 @@ class SubscriberData:
     name: str | None = None
     language: str | None = None
     timezone: str | None = None
+    #: The channel by which the person asked to be written to; '' for no wish.
+    preferred_channel: str | None = None
     #: Merged into what is known; a value of None removes the attribute.
     attributes: Mapping[str, Any] | None = None
     #: Slugs.
@@ -99,6 +101,8 @@ def check_fields(data: SubscriberData) -> dict[str, list[Any]]:
         problems["language"] = [_("Choose bg or en.")]
     if data.timezone and not is_timezone(data.timezone):
         problems["timezone"] = [_("This is not a time zone such as Europe/Sofia.")]
+    if data.preferred_channel and data.preferred_channel not in PERSONAL_CHANNELS:
+        problems["preferred_channel"] = [_("Choose email or sms, or leave it empty.")]
     if data.name is not None and len(data.name) > LONGEST_NAME:
         problems["name"] = [_("Use at most 200 characters.")]
     return problems | _attribute_problems(data.attributes or {})

@@ -22,9 +22,9 @@ EVERYBODY: Final = 2**62
 class Selection:
     """SQL that yields the rows of one chunk: `WITH` clauses ending in `chosen`, and their parameters.
 
-    `chosen` has subscriber_id, channel, address_id, account_id, language, state, reason, draw. A chunk is a range of
-    keys whose end is asked for first: the planner then knows how much of each table lies in it, and reads each in the
-    order of the key.
+    `chosen` has subscriber_id, channel, address_id, account_id, language, state, reason, draw, choice. A chunk is a
+    range of keys whose end is asked for first: the planner then knows how much of each table lies in it, and reads each
+    in the order of the key.
     """
 
     #: The last of the next `chunk` keys behind `after`, and how many there are.
@@ -73,15 +73,33 @@ def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: 
     topics = [int(topic) for topic in frozen["topics"]]
     if not channels or not topics:
         return None
-    contents = [content for content in frozen["contents"] if content["channel"] in channels]
     mode = _ONE if len(channels) == 1 else _PREFERRED if frozen["mode"] == ChannelMode.PREFERRED else _ALL
-    params = {
-        "topics": topics,
+    params = _params(frozen, ancestors=ancestors) | {"salt": salt, "holdout": float(frozen.get("holdout") or 0.0)}
+    params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
+    keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
+    sql = _candidates(_RANGE, has_topics=len(topics) > 1, has_wish=mode is _PREFERRED, has_draw=True) + mode
+    return Selection(bound=_BOUND.format(keys=keys), sql=sql, params=params)
+
+
+def compile_choices(frozen: Mapping[str, Any], *, ancestors: list[int]) -> Selection | None:
+    """The SQL of every choice that some people have now: `WITH` clauses ending in `candidates`, one row for each of
+    `people` (a parameter) and channel. Who left the audience has none.
+    """
+    channels, topics = personal_channels(frozen), frozen["topics"]
+    if not channels or not topics:
+        return None
+    sql = _candidates(_THESE, has_topics=len(topics) > 1, has_wish=True, has_draw=False)
+    return Selection(bound="", sql=sql, params=_params(frozen, ancestors=ancestors))
+
+
+def _params(frozen: Mapping[str, Any], *, ancestors: list[int]) -> dict[str, Any]:
+    channels = personal_channels(frozen)
+    contents = [content for content in frozen["contents"] if content["channel"] in channels]
+    return {
+        "topics": [int(topic) for topic in frozen["topics"]],
         "excluded": [int(topic) for topic in frozen.get("excluded_topics", ())],
         "kinds": list(frozen.get("kinds", ())),
         "ancestors": ancestors,
-        "salt": salt,
-        "holdout": float(frozen.get("holdout") or 0.0),
         "channels": channels,
         "fallback": frozen.get("fallback_language", ""),
         "content_channels": [content["channel"] for content in contents],
@@ -90,11 +108,19 @@ def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: 
             content.get("account") or frozen.get("accounts", {}).get(content["channel"]) for content in contents
         ],
     }
-    params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
-    keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
-    # A person wants one topic by one channel at most once.
-    candidates = _CANDIDATES.replace("{distinct}", "DISTINCT" if len(topics) > 1 else "")
-    return Selection(bound=_BOUND.format(keys=keys), sql=candidates + mode, params=params)
+
+
+def _candidates(who: str, *, has_topics: bool, has_wish: bool, has_draw: bool) -> str:
+    """`_CANDIDATES` for these people: what nobody reads is not worked out for each of them."""
+    return (
+        # A person wants one topic by one channel at most once.
+        _CANDIDATES.replace("{distinct}", "DISTINCT" if has_topics else "")
+        .replace("{digest}", "sha256(%(salt)s::bytea || int8send(s.id))" if has_draw else "NULL::bytea")
+        .replace("{wish}", "m.preferred_channel = wanted.channel" if has_wish else "false")
+        .replace("{who:s.id}", who.replace("subscriber_id", "s.id"))
+        .replace("{who:a}", who.replace("subscriber_id", "a.subscriber_id"))
+        .replace("{who}", who)
+    )
 
 
 def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> AudienceCount:
@@ -159,17 +185,19 @@ FROM (SELECT subscriber_id FROM ({keys}) AS keys ORDER BY subscriber_id LIMIT %(
 #: a person could mend them. The first six bytes of the digest draw the hold-out, the next six everything else.
 #: The wishes of the range are read from the index for each table anew: a CTE would hide from the planner how many
 #: they are, and it would look up twenty thousand people one by one.
+_RANGE: Final = "subscriber_id > %(after)s AND subscriber_id <= %(last)s"
+_THESE: Final = "subscriber_id = ANY (%(people)s::bigint[])"
 _WISHES = """outreach_subscription
         WHERE topic_id = ANY (%(topics)s::bigint[]) AND state = 'subscribed'
-          AND subscriber_id > %(after)s AND subscriber_id <= %(last)s"""
+          AND {who}"""
 _CANDIDATES = f"""
 WITH consents AS MATERIALIZED (
     SELECT {{distinct}} subscriber_id, channel FROM {_WISHES}
 ),
 members AS MATERIALIZED (
-    SELECT s.id, s.language, sha256(%(salt)s::bytea || int8send(s.id)) AS digest
+    SELECT s.id, s.language, s.preferred_channel, {{digest}} AS digest
     FROM outreach_subscriber s
-    WHERE s.id > %(after)s AND s.id <= %(last)s AND s.erased_at IS NULL
+    WHERE {{who:s.id}} AND s.erased_at IS NULL
       AND s.id IN (SELECT subscriber_id FROM {_WISHES})
       AND (cardinality(%(kinds)s::text[]) = 0 OR s.kind = ANY (%(kinds)s::text[]))
       AND (cardinality(%(excluded)s::bigint[]) = 0 OR NOT EXISTS (
@@ -179,7 +207,7 @@ members AS MATERIALIZED (
 addresses AS MATERIALIZED (
     SELECT DISTINCT ON (a.subscriber_id, a.channel) a.subscriber_id, a.channel, a.id, a.state, a.digest
     FROM outreach_address a
-    WHERE a.subscriber_id > %(after)s AND a.subscriber_id <= %(last)s AND a.channel = ANY (%(channels)s::text[])
+    WHERE {{who:a}} AND a.channel = ANY (%(channels)s::text[])
       AND a.subscriber_id IN (SELECT subscriber_id FROM {_WISHES})
     ORDER BY a.subscriber_id, a.channel, a.state <> 'active', a.id
 ),
@@ -193,6 +221,7 @@ candidates AS MATERIALIZED (
         m.id AS subscriber_id, m.digest, wanted.channel, wanted.rank, a.id AS address_id,
         coalesce(own.account_id, other.account_id) AS account_id,
         coalesce(own.language, other.language, m.language) AS language,
+        {{wish}} AS is_wish,
         a.id IS NOT NULL OR k.subscriber_id IS NOT NULL AS is_present,
         CASE
             WHEN a.id IS NULL THEN 'unreachable'
@@ -224,30 +253,36 @@ def _fraction(first: int) -> str:
 
 
 _FATE = """
-    subscriber_id, channel, address_id, account_id, language,
+    subscriber_id, channel, address_id, account_id, language, {choice} AS choice,
     CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out' ELSE 'planned' END AS state,
     CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out' ELSE '' END AS reason,
     {draw} AS draw
-""".format(draw=_fraction(6), held_out=f"(%(holdout)s > 0 AND {_fraction(0)} < %(holdout)s)")
+""".replace("{draw}", _fraction(6)).replace("{held_out}", f"(%(holdout)s > 0 AND {_fraction(0)} < %(holdout)s)")
+_UNCHOSEN = _FATE.replace("{choice}", "''")
 
 #: A row for each channel that the person has an address or a subscription for; else one that says `unreachable`.
 _ALL = f"""
 present AS (SELECT *, bool_or(is_present) OVER (PARTITION BY subscriber_id) AS is_anywhere FROM candidates),
 chosen AS (
-    SELECT {_FATE} FROM present WHERE is_present OR (NOT is_anywhere AND rank = 1)
+    SELECT {_UNCHOSEN} FROM present WHERE is_present OR (NOT is_anywhere AND rank = 1)
 )"""  # noqa: S608 -- put together from the constants of this file
 
 #: With one channel there is nothing to choose.
 _ONE = f"""
-chosen AS (SELECT {_FATE} FROM candidates)"""  # noqa: S608 -- put together from the constants of this file
+chosen AS (SELECT {_UNCHOSEN} FROM candidates)"""  # noqa: S608 -- put together from the constants of this file
 
-#: One row a person: the first channel that works, else the first one that they have, with the reason why not.
+#: One row a person: of the channels that work the one they wish for, else the first in the campaign's order; where none
+#: works, one that they have, with the reason why not. `choice` keeps why, since tomorrow nobody could tell any more:
+#: `wish` where it is theirs, and each channel that was passed over with its hindrance.
+_CHOICE = "concat_ws(' ', CASE WHEN is_wish THEN 'wish' END, passed)"
+PASSED_OVER: Final = """string_agg(channel || ':' || hindrance, ' ') FILTER (WHERE hindrance <> '')
+        OVER (PARTITION BY subscriber_id ORDER BY rank ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"""
 _PREFERRED = f"""
 ranked AS (
-    SELECT DISTINCT ON (subscriber_id) * FROM candidates
-    ORDER BY subscriber_id, hindrance <> '', NOT is_present, rank
+    SELECT DISTINCT ON (subscriber_id) *, {PASSED_OVER} AS passed FROM candidates
+    ORDER BY subscriber_id, hindrance <> '', NOT is_present, NOT is_wish, rank
 ),
-chosen AS (SELECT {_FATE} FROM ranked)"""  # noqa: S608 -- put together from the constants of this file
+chosen AS (SELECT {_FATE.replace("{choice}", _CHOICE)} FROM ranked)"""  # noqa: S608 -- put together from the constants of this file
 
 _PLANNED = "SELECT FROM chosen WHERE state = 'planned'"
 #: How many people are looked at first; each further look takes in ten times as many.

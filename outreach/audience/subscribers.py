@@ -34,7 +34,7 @@ __all__ = [
     "upsert_subscriber",
 ]
 
-_PLAIN_FIELDS = ("kind", "name", "language", "timezone")
+_PLAIN_FIELDS = ("kind", "name", "language", "timezone", "preferred_channel")
 
 
 def upsert_subscriber(actor: Actor, data: SubscriberData) -> tuple[Subscriber, bool]:
@@ -175,6 +175,7 @@ def change_subscriber(
     name: str | None = None,
     language: str | None = None,
     timezone: str | None = None,
+    preferred_channel: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     addresses: Sequence[AddressData] | None = None,
     topics: Sequence[str] | None = None,
@@ -189,7 +190,14 @@ def change_subscriber(
     subscriber = Subscriber.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=subscriber.pk)
     if subscriber.erased_at is not None:
         raise StateConflict(_("This person was erased."))
-    data = SubscriberData(kind=kind, name=name, language=language, timezone=timezone, attributes=attributes)
+    data = SubscriberData(
+        kind=kind,
+        name=name,
+        language=language,
+        timezone=timezone,
+        preferred_channel=preferred_channel,
+        attributes=attributes,
+    )
     checked = profile.check_addresses(addresses or ())
     problems = profile.check_fields(data) | checked.problems
     wanted = _topics(subscriber.organisation, topics or (), problems)
@@ -249,6 +257,7 @@ def export_subscriber(subscriber: Subscriber) -> dict[str, Any]:
         "name": subscriber.name,
         "language": subscriber.language,
         "timezone": subscriber.timezone,
+        "preferred_channel": subscriber.preferred_channel,
         "attributes": subscriber.attributes,
         "is_measured": subscriber.is_measured,
         "created_at": subscriber.created_at.isoformat(),

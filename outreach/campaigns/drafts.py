@@ -21,7 +21,7 @@ from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import CampaignState, Channel, Permission, Pictures
+from outreach.core.vocabulary import CampaignState, Channel, ChannelMode, Permission, Pictures
 
 #: A campaign as the API writes it (docs/reference/api.md).
 CampaignData: TypeAlias = Mapping[str, Any]
@@ -118,6 +118,8 @@ def clone_campaign(actor: Actor, campaign: Campaign, *, name: str = "") -> Campa
         kinds=campaign.kinds,
         channel_mode=campaign.channel_mode,
         channels=campaign.channels,
+        fallback=campaign.fallback,
+        fallback_after=campaign.fallback_after,
         tracking=campaign.tracking,
         holdout=campaign.holdout,
         timezone=campaign.timezone,
@@ -178,6 +180,8 @@ def digest(campaign: Campaign) -> str:
     look = look_of(campaign.organisation).facts()
     if look and Channel.EMAIL in campaign.channels:
         facts["look"] = look  # a footer says something too
+    if campaign.channel_mode == ChannelMode.PREFERRED:
+        facts["fallback"] = [campaign.fallback, campaign.fallback_after]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

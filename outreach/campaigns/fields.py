@@ -33,6 +33,8 @@ MOST_CONTENTS: Final = 60
 LONGEST_BODY: Final = 200_000
 LONGEST_PREHEADER: Final = 200
 LARGEST_HOLDOUT: Final = 0.5
+#: Minutes without a receipt that may be waited for: two days.
+LONGEST_SILENCE: Final = 2880
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,11 @@ class Reader:
             self.complain(path, _unknown_zone(err))
         return str(value)
 
+    def flag(self, value: Any, path: str) -> bool:
+        if not isinstance(value, bool):
+            self.complain(path, _("Write true or false."))
+        return value is True
+
     def number(self, value: Any, path: str, *, least: float, most: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             self.complain(path, _("This must be a number from %(least)s to %(most)s.") % {"least": least, "most": most})
@@ -221,11 +228,21 @@ def _audience(reader: Reader, value: Any, draft: Draft) -> None:
 
 
 def _channels(reader: Reader, value: Any, draft: Draft) -> None:
-    given = reader.mapping(value, "channels", {"mode": 0, "order": 0})
+    given = reader.mapping(value, "channels", {"mode": 0, "order": 0, "fallback": 0, "fallback_after": 0})
     if "mode" in given:
         draft.columns["channel_mode"] = reader.choice(given["mode"], "channels/mode", ChannelMode)
     if "order" in given:
         draft.columns["channels"] = reader.choices(given["order"], "channels/order", Channel)
+    if "fallback" in given:
+        draft.columns["fallback"] = reader.flag(given["fallback"], "channels/fallback")
+    if "fallback_after" in given:
+        draft.columns["fallback_after"] = _minutes(reader, given["fallback_after"], "channels/fallback_after")
+
+
+def _minutes(reader: Reader, value: Any, path: str) -> int | None:
+    if value is None:
+        return None
+    return int(reader.number(value, path, least=1, most=LONGEST_SILENCE))
 
 
 def _schedule(reader: Reader, value: Any, draft: Draft) -> None:

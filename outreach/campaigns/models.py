@@ -61,6 +61,10 @@ class Campaign(models.Model):
     channel_mode = models.CharField(max_length=10, choices=ChannelMode.choices, default=ChannelMode.ALL)
     #: Channels in order of preference.
     channels = ArrayField(models.CharField(max_length=10, choices=Channel.choices), default=list, blank=True)
+    #: Mode `preferred`: whether the next channel is tried after one that failed for good.
+    fallback = models.BooleanField(default=True, db_default=True)
+    #: Minutes without a receipt after which the next channel is tried as well; null: silence is no failure.
+    fallback_after = models.PositiveIntegerField(null=True, blank=True)
     tracking = models.CharField(max_length=10, choices=Tracking.choices, default=Tracking.AGGREGATE)
     #: Share of the audience held out to compare, 0 to 0.5.
     holdout = models.FloatField(default=0.0)
@@ -227,6 +231,11 @@ class Run(models.Model):
     #: Keyset position of fan-out: the last subscriber id done.
     fanned_out_to = models.BigIntegerField(default=0)
     fanned_out_at = models.DateTimeField(null=True)
+    #: Whether rows of it may be followed by one on the next channel: as frozen, for the sweep to find.
+    falls_back = models.BooleanField(default=False, db_default=False)
+    #: When failures were looked for last, and how many the counters told of then.
+    fallback_at = models.DateTimeField(null=True)
+    fallback_seen = models.BigIntegerField(default=0, db_default=0)
     #: Primary rows written.
     audience_count = models.BigIntegerField(default=0)
     #: PostgreSQL's, when the run was made: a restored copy has others.

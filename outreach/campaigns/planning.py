@@ -20,7 +20,7 @@ from outreach.core import alerts, audit, clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import CampaignState, Pictures, RunKind, Tracking
+from outreach.core.vocabulary import CampaignState, ChannelMode, Pictures, RunKind, Tracking
 
 
 class NoAccount(LookupError):
@@ -94,7 +94,7 @@ def create_run(
     tested = list(dict.fromkeys(recipient["channel"] for recipient in recipients or []))
     frozen = freeze(campaign, channels=tested if is_test else None)
     if is_test:
-        frozen |= {"recipients": recipients or [], "holdout": 0.0, "tracking": Tracking.NONE.value}
+        frozen |= {"recipients": recipients or [], "holdout": 0.0, "tracking": Tracking.NONE.value, "fallback": None}
     run = Run.objects.create(
         organisation=campaign.organisation,
         campaign=campaign,
@@ -104,6 +104,7 @@ def create_run(
         frozen=frozen,
         as_of=clock.now(),
         not_after=None if is_test else campaign.not_after,
+        falls_back=frozen["fallback"] is not None,
         started_by=actor.user,
         started_at=clock.now(),
         **_held_if_late(occurrence),
@@ -155,6 +156,7 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
         "kinds": campaign.kinds,
         "mode": campaign.channel_mode,
         "channels": channels,
+        "fallback": _fallback(campaign),
         "accounts": {channel: account.pk for channel, account in by_channel.items()},
         "senders": {str(account.pk): sender_facts(account) for account in used.values()},
         "contents": [_content(content, by_channel) for content in contents],
@@ -187,6 +189,13 @@ def sender_facts(account: Account) -> dict[str, Any]:
         "delivery_header": str(open_settings.get("delivery_header", True)).lower() not in {"false", "0", "no", "off"},
         "hook_key": account.hook_key,
     }
+
+
+def _fallback(campaign: Campaign) -> dict[str, Any] | None:
+    """How one channel follows another; None where none ever does. `after`: minutes of silence, or null."""
+    if campaign.channel_mode != ChannelMode.PREFERRED or not campaign.fallback:
+        return None
+    return {"after": campaign.fallback_after}
 
 
 def _named(topic: Topic) -> dict[str, str]:

@@ -155,6 +155,14 @@ class Account(models.Model):
     sealed = models.BinaryField(default=b"")
     unknown_policy = models.CharField(max_length=10, choices=UnknownPolicy.choices)
     state = models.CharField(max_length=10, choices=AccountState.choices, default=AccountState.ACTIVE)
+    #: Its part among the accounts of a channel that messages are split over; 0: only where the others are in trouble.
+    weight = models.PositiveSmallIntegerField(default=1, db_default=1)
+    #: What is left of its weight, 0.1 to 1: lowered by itself while its provider is slow, and raised again slowly.
+    share = models.FloatField(default=1.0, db_default=1.0)
+    #: When the share changed last.
+    share_at = models.DateTimeField(null=True)
+    #: Since when it is paused, rests again and again, or is slow.
+    trouble_since = models.DateTimeField(null=True)
     #: Why it is paused, in words, with the remedy.
     trouble = models.TextField(default="", blank=True)
     #: Until when nobody tries, since the provider could not be reached or asked everybody to come later.

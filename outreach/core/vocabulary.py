@@ -306,6 +306,7 @@ class CounterKind(TextChoices):
     RECEIPT = "receipt", _("Receipt")
     EVENT = "event", _("EventKind, with its Verdict as the reason")
     MINUTE = "minute", _("messages accepted in the minute `name`, UTC, YYYY-MM-DDTHH:MM")
+    FALLBACK = "fallback", _("rows that stand in for another: they are no member's first")
 
 
 class ApprovalDecision(TextChoices):

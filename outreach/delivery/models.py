@@ -65,6 +65,8 @@ class Delivery(models.Model):
     )
     state = models.TextField(choices=DeliveryState.choices, default=DeliveryState.PLANNED)
     reason = models.TextField(choices=Reason.choices, default="")
+    #: Why this channel, where one was chosen: see `delivery.choice`; '' where nothing was chosen.
+    choice = models.TextField(default="", db_default="")
     receipt = models.TextField(choices=Receipt.choices, default="")
     attempts = models.SmallIntegerField(default=0)
     #: May have been handed over before a crash.

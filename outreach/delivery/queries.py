@@ -47,9 +47,10 @@ batches AS (
 ),
 written AS (
     INSERT INTO outreach_delivery
-        (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason)
+        (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason,
+        choice)
     SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
-        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason
+        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason, c.choice
     FROM numbered c LEFT JOIN parts ON c.is_planned AND parts.account_id = c.account_id
 )
 SELECT channel, language, state, reason, count(*) FROM numbered GROUP BY channel, language, state, reason
@@ -95,6 +96,132 @@ UPDATE outreach_run SET fanned_out_to = %(last)s, audience_count = audience_coun
     started_at = coalesce(started_at, clock_timestamp()),
     system_identifier = %(system)s, timeline = %(timeline)s
 WHERE id = %(run)s AND state = 'running' AND fanned_out_to = %(before)s AND fanned_out_at IS NULL
+"""
+
+# --- fallbacks ---
+
+#: Runs whose failures may be followed by the next channel; of ended ones only those that a late bounce may reopen.
+RUNS_THAT_FALL_BACK: Final = """
+SELECT r.id FROM outreach_run r JOIN outreach_campaign c ON c.id = r.campaign_id
+WHERE r.falls_back AND r.retired_at IS NULL AND (r.not_after IS NULL OR r.not_after > clock_timestamp())
+  AND (r.state = 'running' OR (r.state = 'finished' AND c.archived_at IS NULL
+      AND r.finished_at > clock_timestamp() - %(hours)s * interval '1 hour'))
+ORDER BY r.id
+"""
+
+#: What a run's fallbacks hang on; with `FOR NO KEY UPDATE` behind `LOCK_RUN` only.
+READ_FALLBACKS: Final = """
+SELECT r.state, r.frozen, o.path, r.fallback_seen, r.audience_count,
+    extract(epoch FROM clock_timestamp() - r.fallback_at)::float8,
+    r.not_after IS NOT NULL AND r.not_after <= clock_timestamp()
+FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
+WHERE r.id = %(run)s
+"""
+
+#: How many messages failed for good, and how many were accepted without a receipt, as the counters say.
+COUNT_FAILURES: Final = """
+SELECT coalesce(sum(count) FILTER (WHERE (kind = 'state' AND (name = 'rejected'
+        OR (name = 'skipped' AND reason IN ('unreachable', 'invalid_address', 'suppressed'))))
+        OR (kind = 'receipt' AND name = 'bounced')), 0)::bigint,
+    coalesce(sum(CASE WHEN kind = 'receipt' THEN -count WHEN name = 'accepted' THEN count END)
+        FILTER (WHERE kind = 'receipt' OR (kind = 'state' AND name = 'accepted')), 0)::bigint
+FROM outreach_counter WHERE run_id = %(run)s AND kind IN ('state', 'receipt')
+"""
+
+#: A person's message that may be followed by the next channel: never one in doubt, never one that somebody said no to,
+#: and only while a channel is left on which the person has no row of this run.
+_MAY_FALL_BACK: Final = """d.run_id = %(run)s AND d.subscriber_id IS NOT NULL AND d.batch_id IS NOT NULL
+  AND NOT d.uncertain AND d.target LIKE 's:%%'
+  AND d.created_at > clock_timestamp() - %(hours)s * interval '1 hour'
+  AND (SELECT count(*) FROM outreach_delivery x WHERE x.run_id = d.run_id AND x.target = d.target)
+      < cardinality(%(channels)s::text[])
+  AND NOT EXISTS (
+      SELECT FROM outreach_delivery f WHERE f.run_id = d.run_id AND f.target = d.target AND f.fallback_of = d.id)"""
+
+#: Of what an account accepted that reports receipts, what nothing has come back of.
+_IS_SILENT: Final = """d.state = 'accepted' AND d.receipt = '' AND d.account_id = ANY (%(reporting)s::bigint[])
+  AND NOT (d.id = ANY (ARRAY(
+      SELECT e.delivery FROM outreach_event e
+      WHERE e.run_id = %(run)s AND e.kind IN ('opened', 'clicked', 'replied', 'read', 'unsubscribed', 'converted')
+        AND e.delivery > 0)))"""
+
+#: Messages that failed for good, or (`after` minutes, 0 for never) are silent for too long, and why. Locked: a receipt
+#: that was committed before is honoured.
+FIND_FAILED: Final = f"""
+SELECT d.id, d.subscriber_id, d.draw, CASE
+    WHEN d.state = 'accepted' AND d.receipt = 'bounced' THEN 'bounced'
+    WHEN d.state = 'accepted' THEN 'silence:' || %(after)s::text
+    ELSE d.state || ':' || d.reason END
+FROM outreach_delivery d
+WHERE {_MAY_FALL_BACK}
+  AND (d.state = 'rejected'
+       OR (d.state = 'accepted' AND d.receipt = 'bounced')
+       OR (d.state = 'skipped' AND d.reason IN ('unreachable', 'invalid_address'))
+       OR (d.state = 'skipped' AND d.reason = 'suppressed' AND EXISTS (
+           SELECT FROM outreach_address a WHERE a.id = d.address_id AND a.state IN ('bouncing', 'invalid')))
+       OR (%(after)s > 0 AND {_IS_SILENT}
+           AND d.settled_at <= clock_timestamp() - %(after)s * interval '1 minute'))
+ORDER BY d.id LIMIT %(limit)s
+FOR UPDATE OF d
+"""  # noqa: S608 -- put together from the constants of this file
+
+#: Whether the time of some silent message has not passed yet: its run does not end before.
+AWAITS_RECEIPTS: Final = f"""
+SELECT EXISTS (
+    SELECT FROM outreach_delivery d
+    WHERE {_MAY_FALL_BACK} AND {_IS_SILENT}
+      AND d.settled_at > clock_timestamp() - %(after)s * interval '1 minute')
+"""  # noqa: S608 -- put together from the constants of this file
+
+#: Follows `candidates` of a Selection: of each failed message the next channel, as fan-out would choose it now among
+#: those that the person has no row on; where none works, a row that says why not. Exactly one row for each of them.
+CHOOSE_NEXT: Final = """
+failed AS MATERIALIZED (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(people)s::bigint[], %(draws)s::float8[], %(whys)s::text[])
+        AS given (id, subscriber_id, draw, why)
+),
+left_over AS MATERIALIZED (
+    SELECT f.id, f.subscriber_id, f.draw, f.why, wanted.channel, wanted.rank, c.address_id, c.account_id,
+        coalesce(c.language, %(fallback)s) AS language, coalesce(c.is_present, false) AS is_present,
+        coalesce(c.is_wish, false) AS is_wish,
+        CASE WHEN c.subscriber_id IS NOT NULL THEN c.hindrance
+             WHEN EXISTS (SELECT FROM outreach_subscriber s WHERE s.id = f.subscriber_id AND s.erased_at IS NULL)
+             THEN 'unsubscribed' ELSE 'erased' END AS hindrance
+    FROM failed f
+    CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS wanted (channel, rank)
+    LEFT JOIN candidates c ON c.subscriber_id = f.subscriber_id AND c.channel = wanted.channel
+    WHERE NOT EXISTS (
+        SELECT FROM outreach_delivery d
+        WHERE d.run_id = %(run)s AND d.target = 's:' || f.subscriber_id AND d.channel = wanted.channel)
+),
+ranked AS (
+    SELECT DISTINCT ON (subscriber_id) *, {passed_over} AS passed FROM left_over
+    ORDER BY subscriber_id, hindrance <> '', NOT is_present, NOT is_wish, rank
+),
+chosen AS (
+    SELECT subscriber_id, channel, address_id, account_id, language, draw, id AS fallback_of,
+        concat_ws(' ', why, CASE WHEN is_wish THEN 'wish' END, passed) AS choice, hindrance AS reason,
+        CASE WHEN hindrance = '' THEN 'planned' ELSE 'skipped' END AS state
+    FROM ranked
+)"""
+
+#: Writes fallbacks as fan-out writes its rows, each with the message that it stands in for.
+INSERT_FALLBACKS: Final = INSERT_CHUNK.replace("        choice)\n", "        choice, fallback_of)\n").replace(
+    "c.reason, c.choice\n", "c.reason, c.choice, c.fallback_of\n"
+)
+
+#: Notes that failures were looked for, and how many were known.
+NOTE_LOOK: Final = """
+UPDATE outreach_run SET fallback_at = clock_timestamp(), fallback_seen = %(seen)s WHERE id = %(run)s
+"""
+
+#: A run that had ended goes on, with its campaign: there are open rows again.
+REOPEN: Final = """
+WITH run AS (
+    UPDATE outreach_run SET state = 'running', finished_at = NULL WHERE id = %(run)s AND state = 'finished'
+    RETURNING campaign_id
+)
+UPDATE outreach_campaign c SET state = 'running' FROM run WHERE c.id = run.campaign_id
 """
 
 # --- notices ---
@@ -669,12 +796,15 @@ WHERE run_id = %(run)s AND receipt <> '' GROUP BY 2, 3, 4
 UNION ALL
 SELECT 'minute', channel, language, to_char(settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI'), '', count(*)
 FROM outreach_delivery WHERE run_id = %(run)s AND state = 'accepted' GROUP BY 2, 3, 4
+UNION ALL
+SELECT 'fallback', channel, language, '', '', count(*) FROM outreach_delivery
+WHERE run_id = %(run)s AND fallback_of IS NOT NULL GROUP BY 2, 3
 """
 
 #: The counters of the ledger as kept, over all slots.
 READ_COUNTERS: Final = """
 SELECT kind, channel, language, name, reason, sum(count)::bigint FROM outreach_counter
-WHERE run_id = %(run)s AND kind IN ('state', 'receipt', 'minute')
+WHERE run_id = %(run)s AND kind IN ('state', 'receipt', 'minute', 'fallback')
 GROUP BY 1, 2, 3, 4, 5 HAVING sum(count) <> 0
 """
 
@@ -695,6 +825,12 @@ UNION ALL SELECT 'open_in_ended_run', count(*) FROM outreach_delivery d JOIN out
     WHERE d.run_id = %(run)s AND d.state IN ('planned', 'deferred') AND r.state IN ('finished', 'cancelled')
 UNION ALL SELECT 'member_twice', count(*) - count(DISTINCT (target, channel)) FROM outreach_delivery
     WHERE run_id = %(run)s AND fallback_of IS NULL
+UNION ALL SELECT 'followed_twice', count(*) - count(DISTINCT fallback_of) FROM outreach_delivery
+    WHERE run_id = %(run)s AND fallback_of IS NOT NULL
+UNION ALL SELECT 'followed_in_doubt', count(*) FROM outreach_delivery f
+    JOIN outreach_delivery d ON d.run_id = f.run_id AND d.id = f.fallback_of
+    WHERE f.run_id = %(run)s AND (d.state IN ('planned', 'deferred', 'unknown', 'held_out', 'cancelled')
+        OR d.uncertain)
 """
 
 #: Ids that are in somebody's hands now.

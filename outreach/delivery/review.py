@@ -113,6 +113,7 @@ class _Reviewer:
             self.check_lengths,
             self.check_attributes,
             self.check_senders,
+            self.check_silence,
             self.check_times,
             self.check_holdout,
         )
@@ -316,6 +317,19 @@ class _Reviewer:
                 yield _error("senders", "no_account", f"channels/order/{position}", message, _("Add an account."))
         for account in accounts.values():
             yield from _judge_account(account)
+
+    def check_silence(self) -> Iterator[ReviewProblem]:
+        """Of an account whose provider reports no receipts, every message would be taken for lost."""
+        if not self.frozen["fallback"] or self.frozen["fallback"]["after"] is None:
+            return
+        for channel in self.personal if len(self.personal) > 1 else []:
+            if channel in self.frozen["accounts"] and not self._limits(channel).receipts:
+                message = _("%(channel)s: the provider reports no receipts, so its silence is not taken for a failure.")
+                remedy = _(
+                    "Only a refusal or a returned message goes on by the next channel. Nothing needs to be done."
+                )
+                facts = {"channel": Channel(channel).label}
+                yield _warning("senders", "no_receipts", "channels/fallback_after", message % facts, remedy)
 
     def check_times(self) -> Iterator[ReviewProblem]:
         at, not_after = self.campaign.starts_at, self.campaign.not_after

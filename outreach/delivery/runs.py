@@ -18,7 +18,7 @@ from outreach.core import alerts, failpoints
 from outreach.core.errors import StateConflict
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import ENDED, BatchState, CampaignState, DeliveryState, Lane, Reason
-from outreach.delivery import counters, queries
+from outreach.delivery import counters, fallback, queries
 from outreach.delivery.connection import Link, callers_link, change, fetch, fetch_one, identity, transaction
 from outreach.delivery.models import Batch
 
@@ -108,6 +108,8 @@ def advance_run(link: Link, run_id: int) -> str | None:
             return None
         unfinished, in_hand = fetch(link, queries.READ_BATCHES, run=run_id)[0]
         new = settled_state(row[0], is_fanned_out=row[1], unfinished=unfinished, in_hand=in_hand)
+        if new == S.FINISHED and _goes_on(link, run_id):
+            new = None
         if new is not None:
             change(link, queries.SET_STATE, run=run_id, state=new, trouble=None, is_ended=new in ENDED)
             failpoints.hit("advance.before_commit", drop=link.close)
@@ -151,6 +153,12 @@ def _lock(link: Link, run_id: int) -> TupleRow | None:
 def _is_at_work(link: Link, run_id: int) -> bool:
     row = fetch_one(link, queries.IS_AT_WORK, run=run_id)
     return row is None or bool(row[0])
+
+
+def _goes_on(link: Link, run_id: int) -> bool:
+    """Whether a run without open rows goes on: with the next channel of what failed, or since receipts may come."""
+    made = fallback.fall_back_locked(link, run_id, is_ending=True)
+    return bool(made.planned) or made.awaits
 
 
 def _do(verb: str, run_id: int, *, trouble: Mapping[str, Any]) -> str:

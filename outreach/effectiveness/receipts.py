@@ -180,6 +180,9 @@ def _gather(run: Run, delivery: Delivery) -> Known:
         events=events,
         replies=list(Reply.objects.filter(run=run, delivery=delivery.id).order_by("received_at")),
         withdrawals=[*_withdrawn(run, delivery), *_suppressed(run, delivery, address)],
+        followers=list(
+            Delivery.objects.filter(run=run, target=delivery.target, fallback_of=delivery.id).order_by("id")
+        ),
         links=_links(delivery, {event.link for event in events if event.link is not None}),
         now=clock.now(),
     )

@@ -17,6 +17,7 @@ from django.db.models import Count, Max, Min
 from outreach.campaigns.models import Campaign, Run
 from outreach.core.vocabulary import EventKind, ReplyKind, RunKind, Verdict
 from outreach.delivery.links import compiled_run
+from outreach.delivery.models import Delivery
 from outreach.effectiveness.funnel import Stage, conversions_of, funnel
 from outreach.effectiveness.intervals import wilson
 from outreach.effectiveness.tallies import Tallies, tallies_of
@@ -127,7 +128,7 @@ def as_json(found: Report) -> dict[str, Any]:
     return {
         "campaign": str(found.campaign.pk),
         "audience": tallies.audience,
-        "primary": tallies.states(),
+        **_fates(found),
         "reasons": {state: tallies.reasons(state) for state in ("skipped", "rejected", "unknown", "deferred")},
         "receipts": tallies.receipts(),
         "opens": tallies.events(EventKind.OPENED).as_json(),
@@ -143,11 +144,24 @@ def as_json(found: Report) -> dict[str, Any]:
     }
 
 
+def _fates(found: Report) -> dict[str, dict[str, int]]:
+    """State -> rows: `primary` of the audience, `fallback` of what stands in for one of those on another channel.
+
+    The counters do not tell these apart, so where there are fallbacks their rows are counted.
+    """
+    states = found.tallies.states()
+    later = dict.fromkeys(states, 0)
+    if found.tallies.fallbacks:
+        rows = Delivery.objects.filter(run__in=[run.pk for run in found.runs], fallback_of__isnull=False)
+        later |= dict(rows.order_by().values_list("state").annotate(Count("id")))
+    return {"primary": {state: count - later[state] for state, count in states.items()}, "fallback": later}
+
+
 def _line(name: str, part: Tallies, replied: int) -> Line:
     receipts = part.receipts()
     return Line(
         name=name,
-        audience=part.audience,
+        audience=part.messages,
         accepted=part.accepted,
         delivered=receipts["delivered"],
         bounced=receipts["bounced"],

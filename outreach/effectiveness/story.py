@@ -11,6 +11,7 @@ from outreach.audience.models import Address, Subscriber
 from outreach.campaigns.models import Run
 from outreach.core.models import Account
 from outreach.core.vocabulary import CLOSED, Channel, DeliveryState, RunKind
+from outreach.delivery.choice import read_choice
 from outreach.delivery.handover import variant_for
 from outreach.delivery.models import Attempt, Batch, Delivery, Hand
 from outreach.events.models import Event, Reply
@@ -18,7 +19,10 @@ from outreach.events.models import Event, Reply
 #: A window is chosen so long before its commit at most: what was withdrawn meanwhile may not have been seen.
 ASSEMBLING: Final = timedelta(seconds=5)
 #: Steps of one moment, in the order in which they are told.
-_ORDER: Final = ("planned", "withdrawn", "settled", "inherited", "late", "evidence", "attempt", "in_hand", "receipt")
+_ORDER: Final = (
+    "planned", "withdrawn", "settled", "inherited", "late", "evidence", "attempt", "moved", "in_hand", "receipt",
+    "followed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,8 @@ class Step:
 
     at: datetime
     #: `planned`, `in_hand`, `settled`, `inherited`, `late` (evidence of a worker that had lost its fence), `evidence`,
-    #: `attempt` (of a time before windows were kept), `receipt`, `event`, `reply` or `withdrawn`.
+    #: `attempt` (of a time before windows were kept), `moved` (to another account), `receipt`, `followed` (by another
+    #: channel), `event`, `reply` or `withdrawn`.
     kind: str
     #: The word of the vocabulary: a state, an outcome, an event.
     word: str
@@ -65,6 +70,8 @@ class Known:
     events: Sequence[Event]
     replies: Sequence[Reply]
     withdrawals: Sequence[Withdrawal]
+    #: Messages on another channel that stand in for it.
+    followers: Sequence[Delivery]
     #: Link position -> where it leads, of the links that were clicked.
     links: Mapping[int, str]
     now: datetime
@@ -78,6 +85,7 @@ class Known:
 def tell_story(known: Known) -> list[Step]:
     """What happened to the delivery, in the order of the commits."""
     steps = [_planned(known), *_windows(known), *_attempts(known), *_withdrawals(known), *_came_back(known)]
+    steps += _followed(known)
     told = {step.at for step in steps if step.kind != "planned"}
     delivery = known.delivery
     if delivery.settled_at and delivery.settled_at not in told and steps[0].word != delivery.state:
@@ -107,8 +115,25 @@ def _planned(known: Known) -> Step:
             "fallback_of": f"{run.pk}-{delivery.fallback_of}" if delivery.fallback_of else "",
             "draw": delivery.draw if delivery.target.startswith("s:") else None,
             "variant": variant_for(delivery.draw, variants),
+            **_choice(delivery),
         },
     )
+
+
+def _choice(delivery: Delivery) -> dict[str, Any]:
+    """What the row keeps of its choice: `failure` and `cause` of the message it stands in for, channels passed over."""
+    choice = read_choice(delivery.choice)
+    said: dict[str, Any] = {"failure": choice.failure, "cause": choice.cause} if choice.failure else {}
+    if choice.passed:
+        said["passed"] = [list(each) for each in choice.passed if each != (delivery.channel, delivery.reason)]
+    return {name: value for name, value in said.items() if value}
+
+
+def _followed(known: Known) -> Iterator[Step]:
+    for other in known.followers:
+        facts = {"channel": other.channel, "follower": other.public_id}
+        word = "followed" if other.batch_id else "not_followed"
+        yield Step(at=other.created_at, kind="followed", word=word, reason=other.reason, facts=facts)
 
 
 def _is_for(content: Mapping[str, Any], delivery: Delivery) -> bool:
@@ -116,13 +141,15 @@ def _is_for(content: Mapping[str, Any], delivery: Delivery) -> bool:
 
 
 def _why_channel(known: Known) -> str:
-    """`post`, `fallback`, `named`, `notice`, or the campaign's ChannelMode."""
+    """`post`, `fallback`, `named`, `notice`, `wish`, or the campaign's ChannelMode."""
     if known.delivery.target.startswith("a:"):
         return "post"
     if known.delivery.fallback_of:
         return "fallback"
     if known.run.kind == RunKind.TEST:
         return "named"
+    if read_choice(known.delivery.choice).is_wish:
+        return "wish"
     return "notice" if known.delivery.target.startswith("n:") else str(known.run.frozen.get("mode", "all"))
 
 
@@ -187,8 +214,8 @@ def _attempts(known: Known) -> Iterator[Step]:
 
 
 def _kind_of(attempt: Attempt, hands: Sequence[Hand]) -> str:
-    if attempt.kind == "inherited":
-        return "inherited"
+    if attempt.kind in {"inherited", "moved"}:
+        return attempt.kind
     if attempt.batch is None:
         return "evidence"
     return "late" if any((attempt.batch, attempt.fence) == (hand.batch_id, hand.fence) for hand in hands) else "attempt"

@@ -82,8 +82,19 @@ class Tallies:
         return dict(sorted(self._by_name(CounterKind.MINUTE).items()))
 
     @property
-    def audience(self) -> int:
+    def messages(self) -> int:
+        """Rows of whatever state."""
         return sum(self.states().values())
+
+    @property
+    def fallbacks(self) -> int:
+        """Rows that stand in for one on another channel."""
+        return self._by_name(CounterKind.FALLBACK)[""]
+
+    @property
+    def audience(self) -> int:
+        """Rows that were written at fan-out; what stands in for one of them is no member more."""
+        return self.messages - self.fallbacks
 
     @property
     def accepted(self) -> int:

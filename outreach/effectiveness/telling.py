@@ -39,6 +39,9 @@ WORDS: Final[dict[str, Any]] = {
     "unsupported": _("The channel cannot carry it"),
     "inherited": _("Taken over from a worker that stopped"),
     "evidence": _("Learnt later"),
+    "moved": _("Moved to another account"),
+    "followed": _("Goes on by another channel"),
+    "not_followed": _("No other channel"),
 }
 
 #: Where a consent was given or withdrawn.
@@ -76,8 +79,19 @@ _CHOSEN: Final[dict[str, Any]] = {
     "post": _("%(channel)s: one post for everybody who follows."),
     "named": _("%(channel)s: a test send to a named address."),
     "notice": _("%(channel)s: a notice to one person."),
+    "wish": _("%(channel)s: the channel by which the person asked to be written to."),
     "fallback": _("%(channel)s: in place of message %(fallback_of)s."),
 }
+#: Why a message stands in for another.
+_FAILURES: Final[dict[str, Any]] = {
+    "rejected": _("That message failed: %(cause)s."),
+    "skipped": _("That message could not be sent: %(cause)s."),
+    "bounced": _("That message came back."),
+    "silence": _("Of that message no receipt came within %(cause)s minutes."),
+}
+_PASSED: Final = _("%(channel)s was passed over: %(reason)s.")
+_FOLLOWED: Final = _("By %(channel)s, message %(follower)s.")
+_NOT_FOLLOWED: Final = _("%(channel)s would have been next, message %(follower)s.")
 
 _SETTLED: Final = _("Committed by %(worker)s under fence %(fence)s of batch %(batch)s; in hand since %(since)s.")
 _RETURNED: Final = _("The worker had not come to it: it went back into batch %(batch)s, as if never taken.")
@@ -180,6 +194,8 @@ def _sentences(step: Step, write_time: WriteTime) -> list[str]:
         name: write_time(value) if isinstance(value, datetime) else value for name, value in step.facts.items()
     }
     values |= {"fence": step.fence, "batch": step.batch}
+    if step.kind == "followed":
+        values["channel"] = dict(Channel.choices).get(values["channel"], values["channel"])
     if step.kind == "planned":
         return _planned(step, values)
     chosen = _template(step)
@@ -189,19 +205,33 @@ def _sentences(step: Step, write_time: WriteTime) -> list[str]:
 def _planned(step: Step, values: dict[str, Any]) -> list[str]:
     is_test = values["run_kind"] == "test"
     opening = _("At the fan-out of run %(run)s, a test send.") if is_test else _FANOUT
+    opening = _LATER if values["chosen"] == "fallback" else opening
     channel_names = dict(Channel.choices)
     order = ", ".join(str(channel_names.get(name, name)) for name in values["order"])
     values = values | {"channel": channel_names.get(values["channel"], values["channel"]), "order": order}
     said = [opening, _CHOSEN.get(values["chosen"], _CHOSEN["all"])]
+    if values.get("failure"):
+        values["cause"] = WORDS.get(values.get("cause", ""), values.get("cause", ""))
+        said.append(_FAILURES[values["failure"]])
     if values["draw"] is not None:
         values["draw"] = f"{values['draw']:.4f}"
         said.append(_("Draw %(draw)s, variant “%(variant)s”.") if values["variant"] else _("Draw %(draw)s."))
     if step.batch:
         said.append(_("Batch %(batch)s."))
-    return [str(sentence) % values for sentence in said]
+    told = [str(sentence) % values for sentence in said]
+    return [*told[:2], *_passed_over(step), *told[2:]] if not values.get("failure") else [*told, *_passed_over(step)]
+
+
+def _passed_over(step: Step) -> list[str]:
+    names = dict(Channel.choices)
+    return [
+        str(_PASSED) % {"channel": names.get(channel, channel), "reason": WORDS.get(reason, reason)}
+        for channel, reason in step.facts.get("passed", ())
+    ]
 
 
 _FANOUT: Final = _("At the fan-out of run %(run)s, planned for %(due)s.")
+_LATER: Final = _("Added to run %(run)s later.")
 
 
 def _template(step: Step) -> str | Promise | None:
@@ -211,6 +241,8 @@ def _template(step: Step) -> str | Promise | None:
         return _IN_HAND if step.facts["until"] else _IN_HAND_NOW
     if step.kind == "settled" and step.fence:
         return _RETURNED if step.word == "returned" else _SETTLED
+    if step.kind == "followed":
+        return _FOLLOWED if step.word == "followed" else _NOT_FOLLOWED
     if step.kind == "withdrawn" and not step.facts:
         return _HONOURED
     if step.kind == "withdrawn":
@@ -239,5 +271,6 @@ _TONES: Final = {
     **dict.fromkeys(("rejected", "bounced", "complained", "permanent", "unsupported"), "bad"),
     **dict.fromkeys(("deferred", "temporary", "delayed", "account", "withdrawn", "suppressed"), "warn"),
     **dict.fromkeys(("unknown", "inherited"), "unsure"),
+    **dict.fromkeys(("moved", "followed", "not_followed"), "warn"),
     **dict.fromkeys(("accepted", "delivered", "opened", "clicked", "read"), "good"),
 }

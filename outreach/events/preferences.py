@@ -52,6 +52,8 @@ class Preferences:
     #: Masked: the page can be opened by whoever a message was forwarded to.
     addresses: tuple[str, ...]
     language: str
+    #: The channel by which the person asked to be written to; '' for no wish.
+    preferred_channel: str
     is_measured: bool
 
 
@@ -71,6 +73,7 @@ def read_preferences(subscriber: Subscriber, *, language: str) -> Preferences:
         channels=tuple(Way(code=code, name=str(Channel(code).label)) for code in _channels(subscriber)),
         addresses=tuple(mask(value) for value in subscriber.addresses.order_by("pk").values_list("value", flat=True)),
         language=subscriber.language,
+        preferred_channel=subscriber.preferred_channel,
         is_measured=subscriber.is_measured,
     )
 
@@ -83,6 +86,7 @@ def save_preferences(
     language: str,
     measured: bool,
     delivery: str,
+    preferred_channel: str | None = None,
 ) -> None:
     """Make the subscriptions what was chosen (topic id -> channels); what stays as it was is not written again."""
     Subscriber.objects.select_for_update().get(pk=subscriber.pk)
@@ -105,8 +109,11 @@ def save_preferences(
             unsubscribe(subscriber, topics=[topic], channels=sorted(lost), source=SOURCE, evidence=evidence)
     if measured != subscriber.is_measured:
         set_measurement(subscriber, measured, source=SOURCE, evidence=evidence)
-    if language in Language.values and language != subscriber.language:
-        change_subscriber(product_itself(subscriber.organisation), subscriber, language=language)
+    known = language if language in Language.values else subscriber.language
+    first = preferred_channel if preferred_channel in {"", *channels} else subscriber.preferred_channel
+    if (known, first) != (subscriber.language, subscriber.preferred_channel):
+        actor = product_itself(subscriber.organisation)
+        change_subscriber(actor, subscriber, language=known, preferred_channel=first)
 
 
 def _chosen(subscriber: Subscriber) -> dict[int, set[str]]:

@@ -60,6 +60,7 @@ def test_freeze_holds_everything_that_sending_needs(studio: Studio) -> None:
                 "account": account.pk,
             }
         ],
+        "fallback": {"after": None},
         "fallback_language": "bg",
         "tracking": "none",
         "holdout": 0.0,

@@ -131,6 +131,7 @@ class World:
         campaign = Campaign.objects.create(organisation=self.organisation, name="Campaign", state=CampaignState.RUNNING)
         with connect() as link:
             here = identity(link)
+        plan = dict(frozen or self.frozen(**changes))
         return Run.objects.create(
             organisation=self.organisation,
             campaign=campaign,
@@ -138,7 +139,8 @@ class World:
             occurrence=clock.now(),
             as_of=clock.now(),
             salt=SALT,
-            frozen=frozen or self.frozen(**changes),
+            frozen=plan,
+            falls_back=bool(plan.get("fallback")),
             not_after=not_after,
             system_identifier=here.system,
             timeline=here.timeline,

@@ -73,6 +73,10 @@ class ConsentIn(Body):
     ip: Annotated[str, Field(max_length=45)] = ""
 
 
+#: A channel to persons; '' takes the wish away.
+WishedChannel = Literal["email", "sms", ""]
+
+
 class SubscriberIn(Body):
     """What is left out stays as it is known."""
 
@@ -82,6 +86,7 @@ class SubscriberIn(Body):
     name: Short | None = None
     language: Lang | None = None
     timezone: Annotated[str, Field(max_length=50)] | None = None
+    preferred_channel: WishedChannel | None = None
     attributes: Annotated[dict[str, JsonValue], Field(description="Merged; null removes one.")] | None = None
     topics: list[Slug] = []
     consent: ConsentIn | None = None
@@ -95,6 +100,7 @@ class SubscriberPatch(Body):
     name: Short | None = None
     language: Lang | None = None
     timezone: Annotated[str, Field(max_length=50)] | None = None
+    preferred_channel: WishedChannel | None = None
     attributes: dict[str, JsonValue] | None = None
     topics: list[Slug] | None = None
 
@@ -146,6 +152,15 @@ class AudienceIn(Body):
 class ChannelsIn(Body):
     mode: Literal["all", "preferred"] = "all"
     order: list[ChannelName] = []
+    fallback: Annotated[
+        bool, Field(description="With `preferred`: the next channel after one that failed for good.")
+    ] = True
+    fallback_after: (
+        Annotated[
+            int, Field(ge=1, le=2880, description="Minutes without a receipt that count as a failure; null for none.")
+        ]
+        | None
+    ) = None
 
 
 class ContentIn(Body):
@@ -344,6 +359,7 @@ class SubscriberOut(Schema):
     name: str
     language: str
     timezone: str
+    preferred_channel: str | None
     attributes: dict[str, Any]
     addresses: list[AddressOut]
     subscriptions: list[SubscriptionOut]
@@ -399,6 +415,8 @@ class AudienceOut(Schema):
 class ChannelsOut(Schema):
     mode: str
     order: list[str]
+    fallback: bool
+    fallback_after: int | None
 
 
 class ScheduleOut(Schema):

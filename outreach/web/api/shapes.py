@@ -57,6 +57,7 @@ def subscriber_json(subscriber: Subscriber) -> Json:
         "name": subscriber.name,
         "language": subscriber.language,
         "timezone": subscriber.timezone,
+        "preferred_channel": subscriber.preferred_channel or None,
         "attributes": subscriber.attributes,
         "addresses": [
             {"channel": address.channel, "value": address.value, "state": address.state}
@@ -122,7 +123,12 @@ def campaign_json(campaign: Campaign) -> Json:
             "exclude": sorted(topic.slug for topic in campaign.excluded_topics.all()),
             "kinds": campaign.kinds,
         },
-        "channels": {"mode": campaign.channel_mode, "order": campaign.channels},
+        "channels": {
+            "mode": campaign.channel_mode,
+            "order": campaign.channels,
+            "fallback": campaign.fallback,
+            "fallback_after": campaign.fallback_after,
+        },
         "contents": [
             {
                 "channel": content.channel,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.selection import AudienceCount, count_audience
 from outreach.campaigns.drafts import change_campaign, create_campaign
-from outreach.campaigns.fields import usable_services, usable_topics
+from outreach.campaigns.fields import LONGEST_SILENCE, usable_services, usable_topics
 from outreach.campaigns.models import Campaign
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
@@ -39,6 +39,8 @@ class AimForm(ConsoleForm):
         "audience/exclude": "exclude",
         "audience/kinds": "kinds",
         "channels/mode": "mode",
+        "channels/fallback": "fallback",
+        "channels/fallback_after": "fallback_after",
         "experiment/holdout": "holdout",
     }
     name = forms.CharField(label=_("Name of the campaign"), max_length=200, help_text=_("Only you see it."))
@@ -48,6 +50,24 @@ class AimForm(ConsoleForm):
     kinds = ticks(_("Only these"), SubscriberKind.choices, help_text=_("Nothing ticked means everybody."))
     exclude = ticks(_("But not who chose"), ())
     mode = one_of(_("How to reach them"), ChannelMode.choices)
+    fallback = forms.BooleanField(
+        label=_("If a message fails, try the next channel"),
+        required=False,
+        help_text=_(
+            "Where each person is reached by one channel: after a refusal, or when the message comes back. Never where "
+            "it may have arrived, and never to who said no."
+        ),
+    )
+    fallback_after = forms.IntegerField(
+        label=_("Also without a receipt, after so many minutes"),
+        min_value=1,
+        max_value=LONGEST_SILENCE,
+        required=False,
+        help_text=_(
+            "Empty: silence is no failure. Counts only where the provider reports receipts; who is merely slow may get "
+            "it twice."
+        ),
+    )
     holdout = forms.ChoiceField(
         label=_("Held out to compare"),
         choices=HOLDOUTS,
@@ -71,7 +91,11 @@ class AimForm(ConsoleForm):
             "goal": values["goal"],
             "services": values["services"],
             "audience": {"topics": values["topics"], "exclude": values["exclude"], "kinds": values["kinds"]},
-            "channels": {"mode": values["mode"]},
+            "channels": {
+                "mode": values["mode"],
+                "fallback": values["fallback"],
+                "fallback_after": values["fallback_after"],
+            },
             "experiment": {"holdout": float(values["holdout"])},
             "tracking": values["tracking"],
         }
@@ -79,7 +103,13 @@ class AimForm(ConsoleForm):
 
 @filling(needs=Permission.EDIT_CAMPAIGNS)
 def new_campaign(visit: Visit) -> HttpResponse:
-    initial = {"goal": Goal.KNOWS, "mode": ChannelMode.ALL, "holdout": "0", "tracking": Tracking.AGGREGATE}
+    initial = {
+        "goal": Goal.KNOWS,
+        "mode": ChannelMode.ALL,
+        "fallback": True,
+        "holdout": "0",
+        "tracking": Tracking.AGGREGATE,
+    }
     form = AimForm(visit.organisation, visit.request.POST or None, initial=initial)
     if visit.is_post and form.is_valid():
         try:
@@ -162,6 +192,8 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
         "exclude": [topic.slug for topic in campaign.excluded_topics.all()],
         "kinds": campaign.kinds,
         "mode": campaign.channel_mode,
+        "fallback": campaign.fallback,
+        "fallback_after": campaign.fallback_after,
         "holdout": f"{campaign.holdout:g}",
         "tracking": campaign.tracking,
     }

@@ -91,6 +91,8 @@ class Progress:
     #: Reason -> people of the audience who were left out.
     skipped: dict[str, int]
     held_out: int
+    #: Messages that stand in for one on another channel: of no member of the audience the first.
+    fallbacks: int
     #: Messages accepted in each of the last minutes, oldest first.
     rate: list[int]
     read_at: datetime
@@ -112,6 +114,7 @@ class Progress:
 
     @property
     def audience(self) -> int:
+        """Rows in the ledger."""
         return self.all.total + self.skipped_count + self.held_out
 
     @property
@@ -121,7 +124,7 @@ class Progress:
 
     @property
     def adds_up(self) -> bool:
-        return self.audience == self.run.audience_count
+        return self.audience == self.run.audience_count + self.fallbacks
 
     @property
     def rate_now(self) -> int:
@@ -155,6 +158,7 @@ def _progress(run: Run, tallies: Tallies, in_hand: dict[tuple[int, str], int], n
         ],
         skipped=tallies.reasons(S.SKIPPED),
         held_out=tallies.states()[S.HELD_OUT],
+        fallbacks=tallies.fallbacks,
         rate=_rate(tallies, run.started_at, now),
         read_at=now,
     )

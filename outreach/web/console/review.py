@@ -19,7 +19,7 @@ from outreach.campaigns.models import Campaign
 from outreach.core import clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
-from outreach.core.vocabulary import Channel, Goal, Permission, Reason
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ChannelMode, Goal, Permission, Reason
 from outreach.delivery.launch import cancel, pause, resume, schedule, start, unschedule
 from outreach.delivery.review import Review, ReviewProblem, review
 from outreach.web.console.campaigns import campaign_of
@@ -212,4 +212,24 @@ def _when_text(campaign: Campaign, _seen: Review) -> str:
 
 
 def _senders_text(campaign: Campaign, _seen: Review) -> str:
-    return ", ".join(str(Channel(channel).label) for channel in campaign.channels)
+    """The channels, and where each person gets one of them, how it is chosen and what follows a failure."""
+    channels = ", ".join(str(Channel(channel).label) for channel in campaign.channels)
+    personal = [str(Channel(channel).label) for channel in campaign.channels if channel in PERSONAL_CHANNELS]
+    if campaign.channel_mode != ChannelMode.PREFERRED or len(personal) < 2:
+        return channels
+    said = [
+        translate("Each person gets it by one channel: the one they asked for, else the first that reaches them."),
+        _follows(campaign),
+    ]
+    return " ".join([f"{channels}.", *said])
+
+
+def _follows(campaign: Campaign) -> str:
+    if not campaign.fallback:
+        return translate("A message that fails is not tried on another channel.")
+    if campaign.fallback_after is None:
+        return translate("A message that fails or comes back goes on by the next channel.")
+    sentence = translate(
+        "A message that fails, or has no receipt after %(minutes)s minutes, goes on by the next channel."
+    )
+    return sentence % {"minutes": number(campaign.fallback_after)}

@@ -74,6 +74,7 @@ def preferences_page(request: HttpRequest, text: str) -> HttpResponse:
             language=request.POST.get("language", ""),
             measured=request.POST.get("measured") == "yes",
             delivery=person.delivery.public_id,
+            preferred_channel=request.POST.get("first"),
         )
         person.subscriber.refresh_from_db()
     with override(language):
