@@ -34,7 +34,16 @@ from outreach.core.models import (
     User,
 )
 from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand, Notice
-from outreach.events.models import Conversion, Event, FirstEvent, HookCall, Reply
+from outreach.events.models import (
+    Conversion,
+    DomainReport,
+    Event,
+    FirstEvent,
+    HookCall,
+    Reply,
+    ReportedSource,
+    ReportedTlsFailure,
+)
 from outreach.feeds.models import Source, SourceItem
 from outreach.sandbox.models import SandboxMessage
 
@@ -54,6 +63,7 @@ __all__ = [
     "Conversion",
     "Counter",
     "Delivery",
+    "DomainReport",
     "Event",
     "FirstEvent",
     "Hand",
@@ -68,6 +78,8 @@ __all__ = [
     "Organisation",
     "Picture",
     "Reply",
+    "ReportedSource",
+    "ReportedTlsFailure",
     "Run",
     "SandboxMessage",
     "Service",

@@ -18,7 +18,7 @@ from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.delivery.kept import KeptEngine
-from outreach.events import hooks, polling, receiving, retention
+from outreach.events import hooks, polling, receiving, retention, sender_inbox
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -119,5 +119,6 @@ def apply_hooks() -> int:
 
 @task("outreach.forget_raw")
 def forget_raw() -> int:
-    """Empty the raw words of providers that are too old to keep."""
+    """Empty the raw words of providers that are too old to keep; drop old reports to our domains."""
+    sender_inbox.forget_reports()
     return retention.forget_raw()

@@ -299,6 +299,13 @@ class ReplyKind(TextChoices):
     OTHER = "other", _("Other")
 
 
+class ReportKind(TextChoices):
+    """What receivers report to a domain."""
+
+    DMARC = "dmarc", _("Who sends in the domain's name (DMARC)")
+    TLS = "tls", _("Whether mail to the domain was encrypted (TLS-RPT)")
+
+
 class CounterKind(TextChoices):
     """Dimensions of `delivery.Counter`: what `name` holds."""
 

@@ -7,7 +7,7 @@ from django.db import models
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Campaign, Run, Service
 from outreach.core.models import Account, Organisation, OwnedQuerySet
-from outreach.core.vocabulary import Channel, EventKind, ReplyKind, Verdict
+from outreach.core.vocabulary import Channel, EventKind, ReplyKind, ReportKind, Verdict
 
 
 class Event(models.Model):
@@ -129,4 +129,86 @@ class Conversion(models.Model):
         return f"{self.service_id} {self.name}"
 
 
-__all__ = ["Conversion", "Event", "EventKind", "FirstEvent", "HookCall", "Reply"]
+class DomainReport(models.Model):
+    """A receiver's report to a domain: who sends in its name (DMARC), whether mail to it was encrypted (TLS-RPT)."""
+
+    objects = OwnedQuerySet["DomainReport"].as_manager()
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    #: Whose mailbox it came to.
+    account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, related_name="+")
+    kind = models.CharField(max_length=10, choices=ReportKind.choices)
+    domain = models.CharField(max_length=260)
+    #: Who reports, in its own words.
+    reporter = models.CharField(max_length=200)
+    report_id = models.CharField(max_length=200)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    #: Messages that passed DMARC, or connections that were encrypted; and those that were not.
+    passed = models.PositiveBigIntegerField()
+    failed = models.PositiveBigIntegerField()
+    #: The policy as the receiver read it.
+    policy = models.JSONField(default=dict)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "kind", "domain", "reporter", "report_id"], name="domain_report_once"
+            )
+        ]
+        indexes = [models.Index(fields=["organisation", "kind", "-begins_at"], name="domain_report_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.domain} {self.report_id}"
+
+
+class ReportedSource(models.Model):
+    """Mail from one address in the domain's name, judged alike by the reporter."""
+
+    report = models.ForeignKey(DomainReport, on_delete=models.CASCADE, related_name="sources")
+    address = models.GenericIPAddressField()
+    messages = models.PositiveBigIntegerField()
+    #: Whether each passed and was of the domain in From; DMARC asks for one of them.
+    dkim = models.BooleanField()
+    spf = models.BooleanField()
+    #: `none`, `quarantine` or `reject`: what the receiver did.
+    disposition = models.CharField(max_length=10)
+    header_from = models.CharField(max_length=200, default="")
+    #: Domains whose signatures were valid.
+    signed_by = models.CharField(max_length=200, default="")
+    #: The domain that SPF was asked about.
+    returned_to = models.CharField(max_length=200, default="")
+    #: Why the receiver did not do as asked: `forwarded`, `mailing_list` ...
+    override = models.CharField(max_length=200, default="")
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.messages}"
+
+
+class ReportedTlsFailure(models.Model):
+    """Connections to the domain's mail servers that could not be encrypted, for one reason."""
+
+    report = models.ForeignKey(DomainReport, on_delete=models.CASCADE, related_name="tls_failures")
+    #: RFC 8460, 4.3: `certificate-expired` ...
+    result = models.CharField(max_length=200)
+    sessions = models.PositiveBigIntegerField()
+    server = models.CharField(max_length=200, default="")
+    address = models.CharField(max_length=200, default="")
+    detail = models.CharField(max_length=200, default="")
+
+    def __str__(self) -> str:
+        return f"{self.result} {self.sessions}"
+
+
+__all__ = [
+    "Conversion",
+    "DomainReport",
+    "Event",
+    "EventKind",
+    "FirstEvent",
+    "HookCall",
+    "Reply",
+    "ReportedSource",
+    "ReportedTlsFailure",
+]

@@ -34,6 +34,7 @@ from outreach.events.matching import (
 )
 from outreach.events.models import Reply
 from outreach.events.record import Happening, record
+from outreach.events.sender_inbox import keep_reports, read_reports
 from outreach.events.storable import storable_text
 
 #: Words that end messages when they are all that somebody writes; in Bulgarian also as typed without Cyrillic.
@@ -89,8 +90,11 @@ def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
 
 
 def take_mail(account: Account, content: bytes) -> Reply | None:
-    """Take an inbound e-mail, whatever it is; None where it was known already."""
+    """Take an inbound e-mail, whatever it is; None where it was known already, or is a report to our domain."""
     message = parse(content)
+    if (reports := read_reports(message)) is not None:
+        keep_reports(account, reports)
+        return None
     reading = mail.read(message)
     match = _match_mail(account, message, reading)
     kind = reading.kind

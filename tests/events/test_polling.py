@@ -8,11 +8,12 @@ from django.db import connection
 
 from outreach.core.models import Alert
 from outreach.core.secrets import seal
-from outreach.events.models import Reply
+from outreach.events.models import DomainReport, Reply
 from outreach.events.polling import poll_replies
 from outreach.sandbox.imap import ImapPeer
 from outreach.sandbox.models import SandboxMessage
 from outreach.sandbox.store import MessageStore
+from tests.events.reports import dmarc_mail, record, tls_mail
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +65,19 @@ def test_a_mailbox_made_anew_is_read_again_without_doubles(sent: Any, mailbox: I
     type(sent.account).objects.update(inbound_position={"validity": 77, "uid": 999})
     deliver(2)
     assert (poll_replies(), texts()) == (1, ["Отговор 1", "Отговор 2"])
+
+
+def test_reports_of_receivers_are_kept_and_are_no_replies(sent: Any, mailbox: ImapPeer) -> None:
+    sent.account.settings["sender"] = "news@plovdiv.bg"
+    sent.account.save()
+    for content in (dmarc_mail(record("1.2.3.4", 3)), LETTER.format(n=1).encode(), tls_mail(), dmarc_mail()):
+        SandboxMessage.objects.create(
+            channel="email", sender="noreply@google.com", recipient="replies@plovdiv.bg", raw=content
+        )
+
+    assert (poll_replies(), texts()) == (1, ["Отговор 1"])
+    kept = DomainReport.objects.order_by("pk").values_list("kind", "passed")
+    assert list(kept) == [("dmarc", 3), ("tls", 100)]
 
 
 def test_an_account_that_cannot_be_read_raises_one_alert_and_resolves_it(
