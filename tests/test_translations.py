@@ -38,17 +38,17 @@ LATIN = frozenset(
     re.findall(
         r"\w+",
         """
-    AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel Gmail HTML IMAP IP JSON Keys Mail MB
-    MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PostgreSQL Postmark PTR RPT RSA RSS S SendGrid Settings SID SMPP SMS SMTP SPF
-    STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo
-    all at bg business citizen doctor e email en even hold https mailto name none not_after official out e outreach p
-    partner pass phone quarantine reject resend rua services spf system_id T tel
+    AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel GIF Gmail HTML IMAP IP JPEG JSON Keys
+    Mail Markdown MB MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PNG PostgreSQL Postmark PTR RPT RSA RSS S SendGrid
+    Settings SID SMPP SMS SMTP SPF STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo all alt at bg
+    business citizen doctor e email en even hold https mailto name none not_after official out e outreach p partner
+    pass phone quarantine reject resend rua services spf system_id T tel
     """,
     )
 )
 #: Addresses, examples of values, variables, tags and placeholders: not words.
 NO_WORDS = re.compile(
-    r"%\(\w+\)s|[A-Z]+_[A-Z_]+|\{\{.*?\}\}|\{%.*?%\}|\{[^}]*\}|</?\w+>|https?://\S*|[\w.+-]+@[\w.]+|/feeds/\S+|`[^`]*`|\b[\w.-]+\.(?:com|org)\b"
+    r"%\(\w+\)s|[A-Z]+_[A-Z_]+|\{\{.*?\}\}|\{%.*?%\}|\{[^}]*\}|</?[\w-]+>|https?://\S*|[\w.+-]+@[\w.]+|/feeds/\S+|`[^`]*`|\b[\w.-]+\.(?:com|org)\b"
     r"|Europe/Sofia|X-Outreach-Delivery|tax-return|YYYY-MM-DDTHH:MM|\d{4}-\d\d-\d\dT[\d:+]+"
 )
 Key = tuple[str | None, str | tuple[str, ...]]

@@ -119,7 +119,7 @@ def _texts(reader: Reader, value: Any, path: str, *, longest: int) -> dict[str, 
 def _colour(reader: Reader, value: Any, path: str) -> str:
     colour = str(value).strip().lower()
     if colour and not is_colour(colour):
-        reader.complain(path, _("Write a colour as # and six digits, such as #12397f."))
+        reader.complain(path, _("Write a colour as # and six digits, such as #104080."))
         return ""
     return colour
 

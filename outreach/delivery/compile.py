@@ -17,10 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from jinja2 import Template
 
 from outreach.core.models import in_language
-from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel, ContentFormat
+from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel, ContentFormat, Pictures
 from outreach.delivery import markup
+from outreach.delivery.calendar_part import Entry, entry_of, told_when
 from outreach.delivery.layout import frame_html, frame_text
+from outreach.delivery.look import Look, direction, look_in
 from outreach.delivery.markup import Bag
+from outreach.delivery.markup_check import find_faults, lines_of_pictures_without_words
 from outreach.delivery.plaintext import html_to_text
 from outreach.delivery.templating import HTML, TEXT, TemplateProblem, TemplateReport, check_template, say
 
@@ -41,6 +44,9 @@ _PIXEL: Final = (
 )
 
 
+_PLAIN: Final = Look()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ContentSource:
     """A content with all that its frame and variables need; hashable, so that compiling is remembered."""
@@ -58,13 +64,19 @@ class ContentSource:
     services: tuple[tuple[str, str, str, str], ...] = ()
     #: It has other variables, and no way out of a topic, since it came by none.
     is_notice: bool = False
+    #: '' for the beginning of the text.
+    preheader: str = ""
+    look: Look = _PLAIN
+    entry: Entry | None = None
+    #: Keys of our pictures that go within the e-mail.
+    attached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContentProblem:
     """Something wrong with a content, at one of its fields."""
 
-    #: `subject` or `body`.
+    #: `subject`, `preheader` or `body`.
     field: str
     code: str
     line: int
@@ -90,6 +102,8 @@ class CompiledContent:
     subject: Template | None = None
     html: Template | None = None
     text: Template | None = None
+    #: What mail programs show beside the subject; None where the author's document has its own way.
+    preheader: Template | None = None
     #: What `html` and `text` were made of.
     sources: tuple[str, str] = ("", "")
     #: Fixed links in their order, then those of the services if a variable makes links.
@@ -133,22 +147,40 @@ def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentS
             for service in frozen.get("services", ())
         ),
         is_notice="notice" in frozen,
+        **(_of_email(content, frozen) if content["channel"] == Channel.EMAIL else {}),
     )
+
+
+def _of_email(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """What only an e-mail has."""
+    return {
+        "preheader": content.get("preheader", ""),
+        "look": look_in(content["language"], frozen),
+        "entry": entry_of(content, frozen["campaign"]["id"]),
+        "attached": tuple(frozen.get("pictures", ())) if content.get("pictures") == Pictures.ATTACHED else (),
+    }
 
 
 @functools.lru_cache(maxsize=512)
 def compile_content(source: ContentSource) -> CompiledContent:
     """Compile; never raises for an author's mistake: `problems` says what is wrong, each with its field and line."""
     is_public = source.channel in PUBLIC_CHANNELS
-    body = check_template(source.body, is_public=is_public, is_notice=source.is_notice)
-    subject = check_template(source.subject, is_public=is_public, is_notice=source.is_notice)
-    problems = [*_from_report(subject, "subject"), *_from_report(body, "body"), *_emptiness(source)]
+    reports = {
+        name: check_template(text, is_public=is_public, is_notice=source.is_notice)
+        for name, text in (("subject", source.subject), ("preheader", source.preheader), ("body", source.body))
+    }
+    problems = [problem for name, report in reports.items() for problem in _from_report(report, name)]
+    problems += _emptiness(source)
     read: dict[str, Any] = {
-        "attributes": frozenset(body.attributes | subject.attributes),
-        "data": frozenset(body.data | subject.data),
-        "roots": frozenset(body.roots | subject.roots),
+        "attributes": frozenset().union(*(report.attributes for report in reports.values())),
+        "data": frozenset().union(*(report.data for report in reports.values())),
+        "roots": frozenset().union(*(report.roots for report in reports.values())),
     }
     if any(problem.severity == "error" and problem.code in _UNSOUND for problem in problems):
+        return CompiledContent(source=source, problems=tuple(problems), **read)
+    faults = _faults(source)
+    problems += faults
+    if faults and source.format == ContentFormat.MJML:
         return CompiledContent(source=source, problems=tuple(problems), **read)
     work = _Work(source)
     try:
@@ -164,6 +196,7 @@ def compile_content(source: ContentSource) -> CompiledContent:
         subject=TEXT.from_string(source.subject),
         html=HTML.from_string(html) if html else None,
         text=TEXT.from_string(text),
+        preheader=TEXT.from_string(work.preheader) if work.preheader else None,
         sources=(html, text),
         links=tuple(links),
         fixed=len(work.links),
@@ -190,6 +223,8 @@ class _Work:
         self.links: list[CompiledLink] = []
         self.problems: list[ContentProblem] = []
         self.is_dynamic = False
+        #: What mail programs show beside the subject: the author's, else the beginning of the text.
+        self.preheader = source.preheader
 
     def services(self) -> list[dict[str, str]]:
         return [dict(zip(("slug", "name", "url", "steps"), service, strict=True)) for service in self.source.services]
@@ -210,11 +245,22 @@ class _Work:
         if markup.is_whole_document(html):
             if not self.source.is_notice:
                 self._require_way_out(html)
-            document = html
+            document = self._whole(html)
         else:
             document, text = self._frame(markup.make_buttons(html), text)
         document = _before_end(markup.inline_css(document), self.bag.put(_PIXEL))
+        document = markup.attach_pictures(document, self.source.attached)
         return self.bag.restore(document), self.bag.restore(text)
+
+    def _whole(self, html: str) -> str:
+        """The author's own document, with what readers and programs need to know of it."""
+        language = self.source.language
+        document = markup.name_language(html, language=language, direction=direction(language))
+        document = markup.settle_colours(document)
+        if not self.source.preheader:
+            return document
+        hidden = html_entities.escape(self.bag.protect(self.source.preheader), quote=False)
+        return markup.put_preheader(document, hidden)
 
     def _html(self) -> str:
         protected = self.bag.protect(self.source.body)
@@ -228,15 +274,31 @@ class _Work:
     def _frame(self, html: str, text: str) -> tuple[str, str]:
         source, bag = self.source, self.bag
         urls = {name: "" if source.is_notice else bag.put(f"{{{{ {name} }}}}") for name in SYSTEM_URLS}
+        entry, look = source.entry, source.look
+        preheader = bag.protect(source.preheader) if source.preheader else _preheader(text, bag)
+        self.preheader = bag.restore(preheader)
         values = {
             "organisation": bag.literal(source.organisation),
             "topics": [bag.literal(topic) for topic in source.topics],
+            "footer": [bag.literal(line) for line in look.footer],
+            "entry": entry
+            and {
+                "title": bag.literal(entry.title),
+                "when": told_when(entry, source.language),
+                "place": bag.literal(entry.place),
+            },
             **urls,
         }
         document = frame_html(
             html,
             language=source.language,
-            values={**values, "title": bag.protect(source.subject), "preheader": _preheader(text, bag)},
+            look=look,
+            values={
+                **values,
+                "name": bag.literal(look.name or source.organisation),
+                "title": bag.protect(source.subject),
+                "preheader": preheader,
+            },
         )
         return document, frame_text(text, language=source.language, values=values)
 
@@ -281,12 +343,16 @@ class _Work:
             )
         missing = sum(1 for image in _IMAGE.findall(html) if not _ALT.search(image))
         if missing:
+            is_markdown = self.source.format == ContentFormat.MARKDOWN
             self.problems.append(
                 _problem(
                     "image_without_text",
                     say(_("Pictures without a description: %(count)s."), {"count": missing}),
-                    remedy=_("Describe each in the square brackets: ![what it shows](address)."),
+                    remedy=_("Describe each in the square brackets: ![what it shows](address).")
+                    if is_markdown
+                    else _("Describe each in its attribute alt."),
                     severity="warning",
+                    line=0 if is_markdown else next(lines_of_pictures_without_words(self.source.body), 0),
                 )
             )
 
@@ -316,8 +382,23 @@ def _at_field(problem: TemplateProblem, name: str) -> ContentProblem:
     )
 
 
-def _problem(code: str, message: Any, *, remedy: Any = "", severity: str = "error", at: str = "body") -> ContentProblem:
-    return ContentProblem(field=at, code=code, line=0, message=message, remedy=remedy, severity=severity)
+def _problem(
+    code: str, message: Any, *, remedy: Any = "", severity: str = "error", at: str = "body", line: int = 0
+) -> ContentProblem:
+    return ContentProblem(field=at, code=code, line=line, message=message, remedy=remedy, severity=severity)
+
+
+def _faults(source: ContentSource) -> list[ContentProblem]:
+    """What is wrong with the author's own tags, in the formats that have some."""
+    if source.format not in {ContentFormat.HTML, ContentFormat.MJML} or source.channel not in RICH:
+        return []
+    if source.format == ContentFormat.MJML and source.channel == Channel.FEED:
+        return [_problem("unsupported", _("An entry of a feed cannot be written in MJML."), remedy=_("Use Markdown."))]
+    found = find_faults(source.body, is_mjml=source.format == ContentFormat.MJML)
+    remedy = _("Mend it there: programs would guess what was meant, each in its own way.")
+    return [
+        _problem("broken_template", say(fault.sentence, fault.facts), remedy=remedy, line=fault.line) for fault in found
+    ]
 
 
 def _emptiness(source: ContentSource) -> list[ContentProblem]:

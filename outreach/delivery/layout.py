@@ -13,6 +13,9 @@ from django.conf import settings
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from outreach.campaigns.colours import palette
+from outreach.delivery.look import Look, direction
+
 #: The frame speaks the content's language, whatever language its author's console has.
 WORDS: Final[dict[str, dict[str, str]]] = {
     "bg": {
@@ -46,7 +49,7 @@ def _environment() -> Environment:
     )
 
 
-def frame_html(body: str, *, language: str, values: Mapping[str, Any]) -> str:
+def frame_html(body: str, *, language: str, look: Look, values: Mapping[str, Any]) -> str:
     """The whole HTML document around an already safe body."""
     return (
         _environment()
@@ -54,6 +57,9 @@ def frame_html(body: str, *, language: str, values: Mapping[str, Any]) -> str:
         .render(
             body=Markup(body),  # noqa: S704 -- protected HTML of the author, whose tags run in the sandbox
             language=language,
+            direction=direction(language),
+            look=look,
+            palette=palette(look.colour, look.link_colour),
             words=WORDS[language],
             because=_because(language, values["topics"]),
             **values,
@@ -64,11 +70,14 @@ def frame_html(body: str, *, language: str, values: Mapping[str, Any]) -> str:
 def frame_text(body: str, *, language: str, values: Mapping[str, Any]) -> str:
     """The text part with its footer."""
     words = WORDS[language]
+    entry = values["entry"]
     lines = [
         body,
+        *(["", *(entry[key] for key in ("title", "when", "place") if entry[key])] if entry else []),
         "",
         "-- ",
         values["organisation"],
+        *values["footer"],
         *([_because(language, values["topics"])] if values["topics"] else []),
         *(
             f"{words[name]}: {values[f'{name}_url']}"

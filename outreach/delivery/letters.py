@@ -9,9 +9,11 @@ from email.utils import parseaddr
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from channels.base import UnsupportedContent
+from channels.base import Part, UnsupportedContent
 from channels.mime import Skeleton
 from outreach.core.secrets import stamp
+from outreach.delivery.compile import CompiledContent
+from outreach.delivery.parts import parts_of
 
 LONGEST_SUBJECT: Final = 900
 
@@ -39,6 +41,8 @@ class Letterhead:
     fixed: tuple[tuple[str, str], ...]
     #: Whether the account lets messages carry `X-Outreach-Delivery`.
     names_delivery: bool
+    #: What goes with the texts: an entry for the calendar, pictures.
+    parts: tuple[Part, ...] = ()
     #: Whether the message came by a topic, which the recipient can leave; a notice did not.
     has_way_out: bool = True
     #: For accounts that take the whole message ready made; None for those that assemble it themselves.
@@ -68,23 +72,26 @@ class Letterhead:
 
 
 def letterhead(
-    frozen: Mapping[str, Any], *, run_id: int, base_url: str, sender: Mapping[str, Any], language: str
+    frozen: Mapping[str, Any], *, run_id: int, base_url: str, sender: Mapping[str, Any], compiled: CompiledContent
 ) -> Letterhead:
     """The letterhead of a content, from the run's frozen plan and the facts of its account."""
+    language = compiled.source.language
     address = str(sender.get("sender", ""))
     host = parseaddr(address)[1].rpartition("@")[2] or urlsplit(base_url).hostname or "localhost"
     host = host.encode("idna").decode() if not host.isascii() else host
     fixed = _fixed_headers(frozen, run_id=run_id, host=host)
     reply_to = str(sender.get("reply_address", ""))
+    parts = parts_of(compiled, frozen, host=host, organiser=reply_to or address)
     return Letterhead(
         run_id=run_id,
         sender=address,
         reply_to=reply_to,
         host=host,
         fixed=fixed,
+        parts=parts,
         names_delivery=bool(sender.get("delivery_header", True)),
         has_way_out="notice" not in frozen,
-        skeleton=_skeleton(sender, reply_to, language, fixed),
+        skeleton=_skeleton(sender, reply_to, language, fixed, parts),
     )
 
 
@@ -103,11 +110,15 @@ def _fixed_headers(frozen: Mapping[str, Any], *, run_id: int, host: str) -> tupl
 
 
 def _skeleton(
-    sender: Mapping[str, Any], reply_to: str, language: str, fixed: tuple[tuple[str, str], ...]
+    sender: Mapping[str, Any],
+    reply_to: str,
+    language: str,
+    fixed: tuple[tuple[str, str], ...],
+    parts: tuple[Part, ...],
 ) -> Skeleton | None:
     if sender.get("adapter") != "smtp" or not sender.get("sender"):
         return None
     try:
-        return Skeleton(sender=str(sender["sender"]), reply_to=reply_to, language=language, headers=fixed)
+        return Skeleton(sender=str(sender["sender"]), reply_to=reply_to, language=language, headers=fixed, parts=parts)
     except UnsupportedContent:
         return None

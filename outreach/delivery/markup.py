@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import css_inline
@@ -26,6 +27,16 @@ _LOOPED_LIST: Final = re.compile(r"(<!--jxq\d+qxj-->)\s*<(ul|ol)([^>]*)>(.*?)</\
 _BUTTON: Final = re.compile(r'<p><a href="([^"]*)"(?: title="[^"]*")?>((?:(?!</a>|<a |<img ).)+)</a></p>', re.DOTALL)
 _TAG: Final = re.compile(r"<[a-zA-Z/][^<>]*>")
 _BEFORE_TBODY: Final = re.compile(r"((?:<!--jxq\d+qxj-->\s*)+)(<tbody[^>]*>)")
+_HTML_TAG: Final = re.compile(r"<html\b([^>]*)>", re.IGNORECASE)
+_HEAD_TAG: Final = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
+_BODY_TAG: Final = re.compile(r"<body\b([^>]*)>", re.IGNORECASE)
+_LANG: Final = re.compile(r"\slang\s*=", re.IGNORECASE)
+_FOR_DARK: Final = re.compile(r"@media[^{]*prefers-color-scheme\s*:\s*dark", re.IGNORECASE)
+#: The ground of the whole: on the tag itself, or in a rule.
+_BODY_GROUND: Final = re.compile(
+    r"<body\b[^>]*(?:bgcolor|background)|(?:^|[\s,}])body\s*\{[^}]*background", re.IGNORECASE
+)
+_ATTACHED: Final = re.compile(r"cid:([\w-]+\.(?:png|jpg|gif))@outreach")
 _WHOLE_DOCUMENT: Final = re.compile(r"^\s*(?:<!doctype html|<html\b)", re.IGNORECASE)
 
 
@@ -40,15 +51,20 @@ class Bag:
         self.tags.append(tag)
         return f"jxq{len(self.tags) - 1}qxj"
 
-    def protect(self, source: str) -> str:
-        """The source with each tag replaced by its word; comments are dropped. The source must be sound."""
+    def protect(self, source: str, *, keeps_lines: bool = False) -> str:
+        """The source with each tag replaced by its word; comments are dropped. The source must be sound.
+
+        With `keeps_lines` what follows stands in the line where it stood, for those who name lines.
+        """
         out: list[str] = []
         tag: list[str] = []
         for _line, kind, piece in TEXT.lex(source):
             if tag or kind in _BEGINS:
                 tag.append(piece)
                 if kind in _ENDS:
-                    out.append("" if kind == "comment_end" else self.put("".join(tag)))
+                    whole = "".join(tag)
+                    out.append("" if kind == "comment_end" else self.put(whole))
+                    out.append("\n" * whole.count("\n") if keeps_lines else "")
                     tag = []
             else:
                 out.append(piece)
@@ -74,6 +90,12 @@ class Bag:
         return _WORD.search(text) is not None
 
 
+def tag_word(comment: str) -> int | None:
+    """The number of the tag that a comment stands for; None where it is the author's own."""
+    match = re.fullmatch(r"\s*jxq(\d+)qxj\s*", comment)
+    return int(match[1]) if match else None
+
+
 _BEGINS: Final = frozenset({"variable_begin", "block_begin", "comment_begin", "raw_begin", "raw_end"})
 _ENDS: Final = frozenset({"variable_end", "block_end", "comment_end", "raw_begin", "raw_end"})
 
@@ -87,7 +109,10 @@ def markdown_to_html(source: str, bag: Bag) -> str:
     """Render protected Markdown; block tags on lines of their own end up between blocks."""
     text = _BLOCK_LINE.sub(lambda match: _as_comments(match, bag), source)
     text = _LOOSE_URL.sub(r"<\g<0>>", text)
-    html = str(_markdown().render(text))
+    # Who hears a table read aloud hears which words are the heads of columns.
+    html = (
+        str(_markdown().render(text)).replace("<th>", '<th scope="col">').replace("<th style", '<th scope="col" style')
+    )
     return _LOOPED_LIST.sub(lambda match: _loop_inside(match, bag), html)
 
 
@@ -126,15 +151,58 @@ class BrokenMjml(ValueError):
 
 
 def mjml_to_html(source: str) -> str:
-    """Compile protected MJML; nothing is fetched.
+    """Compile protected MJML; nothing is fetched, now or when it is read: no font from elsewhere tells who opens it.
 
     Raises:
         BrokenMjml: it is no MJML.
     """
     try:
-        return str(mrml.to_html(source).content)
+        html = str(mrml.to_html(source, None, mrml.RenderOptions(fonts={})).content)
+        return html.replace(' height="auto"', "")  # no such value in HTML; the style beside it says the same
     except (OSError, ValueError) as err:
         raise BrokenMjml(str(err)) from err
+
+
+def name_language(document: str, *, language: str, direction: str) -> str:
+    """Say the language where the author's document says none; the MJML compiler writes that it does not know."""
+    told = f'lang="{language}" dir="{direction}"'
+    document = document.replace('lang="und" dir="auto"', told)
+    return _HTML_TAG.sub(lambda tag: tag[0] if _LANG.search(tag[1]) else f"<html {told}{tag[1]}>", document, count=1)
+
+
+def settle_colours(document: str) -> str:
+    """Say that it is drawn for the dark too, where it is; else give it a ground, since its text may well be black."""
+    if _FOR_DARK.search(document) and "color-scheme" not in _FOR_DARK.sub("", document):
+        schemes = (
+            '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        )
+        document = _HEAD_TAG.sub(lambda tag: tag[0] + schemes, document, count=1)
+    if _BODY_GROUND.search(document):
+        return document
+    return _BODY_TAG.sub(lambda tag: f'<body bgcolor="#ffffff"{tag[1]}>', document, count=1)
+
+
+def put_preheader(document: str, hidden: str) -> str:
+    """What stands beside the subject and nowhere else, at the beginning of the author's own document."""
+    style = "display:none;max-height:0;max-width:0;overflow:hidden;font-size:1px;line-height:1px;opacity:0;mso-hide:all"
+    return _BODY_TAG.sub(lambda tag: f'{tag[0]}<div style="{style}">{hidden}</div>', document, count=1)
+
+
+def attach_pictures(document: str, keys: Iterable[str]) -> str:
+    """Show these pictures of ours from within the e-mail and not from our address."""
+    for key in keys:
+        document = re.sub(rf"https?://[^\s\"'<>()/]+/i/{re.escape(key)}", f"cid:{content_id(key)}", document)
+    return document
+
+
+def content_id(key: str) -> str:
+    """The Content-ID of one of our pictures."""
+    return f"{key}@outreach"
+
+
+def show_attached(html: str, base_url: str) -> str:
+    """The HTML of an e-mail for a browser, which has nothing within: `attach_pictures` undone."""
+    return _ATTACHED.sub(rf"{base_url}/i/\1", html)
 
 
 def is_whole_document(html: str) -> bool:

@@ -12,13 +12,16 @@ from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
 from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel
-from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
+from outreach.delivery.markup import show_attached
+from outreach.delivery.render import BoundContent, CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
 from outreach.delivery.segments import SmsSize, measure_in_latin, measure_post, measure_sms
 
 
 def preview(campaign: Campaign, subscriber: Subscriber | None, *, language: str = "") -> dict[str, dict[str, Any]]:
     """Each channel's message for this person: subject, html, text, raw, length, segments, problems.
+
+    Of an e-mail also preheader, bytes (of its HTML), and files.
 
     Without a person it is what somebody would get of whom we know nothing. `language` overrules the person's.
     """
@@ -50,10 +53,11 @@ def _preview_channel(
         "language": content.language,
         "to": to,
         "subject": message.subject,
-        "html": message.html,
+        "html": show_attached(message.html, settings.BASE_URL),
         "text": message.text,
         "raw": _raw(channel, message),
         **_measured(channel, message.text),
+        **(_of_email(content, recipient, message) if channel == Channel.EMAIL else {}),
         "problems": problems,
     }
 
@@ -66,6 +70,15 @@ def _raw(channel: str, message: Message) -> str:
         return (message.raw or assemble(message, sender="preview@localhost")).decode("utf-8", "replace")
     except UnsupportedContent:
         return ""
+
+
+def _of_email(content: BoundContent, recipient: Recipient, message: Message) -> dict[str, Any]:
+    """What stands beside the subject, the HTML's size, and the names of what is attached."""
+    return {
+        "preheader": content.preheader(recipient),
+        "bytes": len(message.html.encode()),
+        "files": [part.name for part in message.parts if not part.content_id],
+    }
 
 
 def _measured(channel: str, text: str) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class BoundContent:
         self._letterhead: Letterhead | None = None
         if self.channel == Channel.EMAIL:
             self._letterhead = letterhead(
-                run.frozen, run_id=run.run_id, base_url=run.base_url, sender=self.sender, language=self.language
+                run.frozen, run_id=run.run_id, base_url=run.base_url, sender=self.sender, compiled=self.compiled
             )
 
     def render(self, recipient: Recipient) -> Message:
@@ -191,6 +191,14 @@ class BoundContent:
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as err:
             # A filter met a person's value that it was not made for: `round` of a name, `sort` of mixed things.
             raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=type(err).__name__) from err
+
+    def preheader(self, recipient: Recipient) -> str:
+        """What mail programs show beside the subject; '' where there is nothing or this person's data spoils it."""
+        template = self.compiled.preheader
+        try:
+            return _one_line(template, self.values(recipient)) if template else ""
+        except (TemplateError, OutputTooLong, ArithmeticError, LookupError, TypeError, ValueError):
+            return ""
 
     def mail(self, recipient: Recipient) -> Message | None:
         """The e-mail as it is handed over, made the short way; None where it has to be rendered for this recipient.
@@ -286,6 +294,7 @@ class BoundContent:
             message_id=message_id,
             language=self.language,
             headers=(*letter.fixed, *own),
+            parts=letter.parts,
             raw=raw,
         )
 

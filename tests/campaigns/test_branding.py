@@ -58,7 +58,7 @@ def test_without_branding_nothing_is_frozen(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"colour": "red"}, {"colour": ["Write a colour as # and six digits, such as #12397f."]}),
+        ({"colour": "red"}, {"colour": ["Write a colour as # and six digits, such as #104080."]}),
         (
             {"colour": "#12397f", "link_colour": "#ffcc00"},
             {"link_colour": ["Links in this colour are hard to read on white: contrast 1.5, at least 4.5 is needed."]},

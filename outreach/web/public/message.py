@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core.vocabulary import Channel, Tracking
 from outreach.delivery.handover import variant_for
 from outreach.delivery.links import compiled_run
+from outreach.delivery.markup import show_attached
 from outreach.delivery.models import Delivery
 from outreach.delivery.render import Recipient
 from outreach.delivery.tokens import Token
@@ -47,7 +50,7 @@ def render_for_browser(token: Token) -> Shown | None:
         channel=token.channel,
         language=message.language,
         subject=message.subject,
-        html=message.html,
+        html=show_attached(message.html, settings.BASE_URL),
         text=message.text,
         published=(delivery.settled_at or delivery.created_at) if delivery else None,
     )
