@@ -78,6 +78,8 @@ class Capabilities:
     max_length: int = 0
     inbound: bool = False
     receipts: bool = False
+    #: A message may answer another one (`Message.in_reply_to`).
+    threads: bool = False
     #: A message costs money.
     paid: bool = False
     #: A post for everybody, not a message to one person.
@@ -209,6 +211,8 @@ class ProviderEvent:
     subject: str = ""
     #: Message-ID or post id that an inbound message answers.
     in_reply_to: str = ""
+    #: Whether the provider itself confirmed an inbound STOP, START or HELP.
+    answered: bool = False
     #: A whole inbound RFC 5322 message, where the provider hands one on.
     mime: bytes = b""
     #: The provider's event as it came, for replay.
@@ -383,6 +387,27 @@ class Strict(Protocol):
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
         """What is wrong with these settings, each with its `field`; asks nobody. `kept` names secrets that stay."""
+        ...
+
+
+@runtime_checkable
+class Suppressing(Protocol):
+    """What an adapter has besides where its provider keeps a list of its own of whom not to write to; optional."""
+
+    def fetch_suppressed(self, account: Account, since: datetime | None) -> Iterator[ProviderEvent]:
+        """Who came on the list since then, by address: BOUNCED, COMPLAINED or UNSUBSCRIBED.
+
+        Raises:
+            ChannelError: the provider did not answer, or refused us.
+        """
+        ...
+
+    def suppress(self, account: Account, addresses: Sequence[str]) -> None:
+        """Put addresses on the list; done twice, it does no harm.
+
+        Raises:
+            ChannelError: the provider did not answer, or refused us.
+        """
         ...
 
 

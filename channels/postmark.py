@@ -25,6 +25,7 @@ from channels.base import (
     Outcome,
     OutcomeKind,
     OutcomeUnknown,
+    Part,
     PermanentFailure,
     Problem,
     ProviderEvent,
@@ -72,8 +73,10 @@ class Postmark:
         unknown_policy="resend",
         subject=True,
         html=True,
+        files=True,
         inbound=True,
         receipts=True,
+        threads=True,
         timeout=CONNECT_SECONDS + READ_SECONDS,
     )
     account_fields: ClassVar[tuple[Field, ...]] = (
@@ -211,9 +214,15 @@ def _compose(message: Message, sender: str, stream: str) -> Mapping[str, Any]:
         # Opens and clicks are counted by our own links, as people consented to.
         "TrackLinks": "None",
         "Headers": [{"Name": name, "Value": value} for name, value in _headers(message)],
+        "Attachments": [_attachment(part) for part in message.parts],
         "Metadata": {"delivery": message.id},
     }
     return {name: value for name, value in fields.items() if value} | {"TrackOpens": False}
+
+
+def _attachment(part: Part) -> Mapping[str, str]:
+    shown = {"ContentID": f"cid:{part.content_id}"} if part.content_id else {}
+    return {"Name": part.name, "Content": b64encode(part.data).decode(), "ContentType": part.media_type, **shown}
 
 
 def _mailboxes(text: str) -> str:

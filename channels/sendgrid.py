@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
-from email.header import Header as EncodedHeader
-from email.utils import parseaddr
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import python_http_client
 import requests
 from sendgrid import SendGridAPIClient
-from sendgrid.helpers.mail import Attachment, Content, CustomArg, Email, Header, Mail, Personalization, ReplyTo, To
 
 from channels.base import (
     Account,
@@ -22,7 +19,6 @@ from channels.base import (
     Hook,
     Message,
     OutcomeUnknown,
-    Part,
     PermanentFailure,
     Problem,
     ProviderEvent,
@@ -31,28 +27,10 @@ from channels.base import (
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
 from channels.exchange import HttpSession, find_missing, probe, refusal, secrets_of
 from channels.sendgrid_hooks import is_signed, read_events, read_inbound, verify
+from channels.sendgrid_lists import add_to_list, read_lists
+from channels.sendgrid_mail import compose
 
 _API: Final = "https://api.sendgrid.com"
-
-#: Headers that SendGrid sets itself and refuses to be given (https://docs.sendgrid.com/api-reference/mail-send/errors).
-_ITS_OWN_HEADERS: Final = frozenset(
-    {
-        "x-sg-id",
-        "x-sg-eid",
-        "received",
-        "dkim-signature",
-        "content-type",
-        "content-transfer-encoding",
-        "mime-version",
-        "to",
-        "from",
-        "subject",
-        "reply-to",
-        "cc",
-        "bcc",
-        "date",
-    }
-)
 
 #: Fields of a refused request whose fault is one message's, not the account's.
 _REFUSED_FIELDS: Final[Mapping[str, tuple[type[ChannelError], str]]] = {
@@ -76,6 +54,7 @@ class SendGrid:
         files=True,
         inbound=True,
         receipts=True,
+        threads=True,
         timeout=CONNECT_SECONDS + READ_SECONDS,
     )
     account_fields: ClassVar[tuple[Field, ...]] = (
@@ -87,6 +66,22 @@ class SendGrid:
             label="Verification key of the event webhook",
             required=False,
             help="Shown under Mail Settings once signatures are on; without it no event is believed.",
+        ),
+        Field(
+            name="category",
+            label="Category",
+            required=False,
+            default="outreach",
+            help="What our messages are counted under in SendGrid's statistics.",
+        ),
+        Field(
+            name="sandbox_mode",
+            label="Sandbox mode",
+            kind="choice",
+            choices=("true", "false"),
+            default="false",
+            required=False,
+            help="SendGrid checks each message and delivers none.",
         ),
     )
 
@@ -109,7 +104,17 @@ class SendGrid:
             return problems
         with self.open(account) as session:
             found = probe(session.ask_scopes, remedies=_REMEDIES, secrets=secrets_of(account, self.account_fields))
-        return found + _find_missing_key(account)
+        return found + _find_missing_key(account) + _find_sandbox(account)
+
+    def fetch_suppressed(self, account: Account, since: datetime | None) -> Iterator[ProviderEvent]:
+        """Whom SendGrid does not write to any more: it drops our messages to them before they leave."""
+        with self.open(account) as session:
+            yield from session.read_lists(since)
+
+    def suppress(self, account: Account, addresses: Sequence[str]) -> None:
+        """Put addresses on the account's list of global unsubscribes; done twice, it does no harm."""
+        with self.open(account) as session:
+            session.add_to_list(addresses)
 
 
 class SendGridSession(HttpSession):
@@ -118,15 +123,17 @@ class SendGridSession(HttpSession):
     def __init__(self, account: Account) -> None:
         settings = account.settings
         key, base_url = str(settings.get("api_key") or ""), str(settings.get("base_url") or _API).rstrip("/")
-        self._sender = str(settings.get("sender") or "")
+        self._sender, self._category = str(settings.get("sender") or ""), str(settings.get("category") or "")
+        self._is_sandbox = _is_sandbox(account)
         connections = guard(requests.Session(), GuardedTransport(allow_private=account.allow_private))
-        connections.hooks["response"].append(_judge)
+        connections.hooks["response"].append(self._judge)
         super().__init__(connections, secrets=(key,))
         self._api = SendGridAPIClient(key, host=base_url)
         self._api.client = _Client(connections, host=base_url, request_headers=self._api._default_headers, version=3)
 
     def post(self, message: Message) -> str:
-        answer = self._api.send(_compose(message, message.sender or self._sender))
+        mail = compose(message, sender=self._sender, category=self._category, is_sandbox=self._is_sandbox)
+        answer = self._api.send(mail)
         # 202 carries no body; the id that events give back is this header's.
         return str(answer.headers.get("X-Message-Id") or "")
 
@@ -139,6 +146,22 @@ class SendGridSession(HttpSession):
         scopes = self._api.client.scopes.get().to_dict
         if "mail.send" not in (scopes or {}).get("scopes", []):
             raise AccountProblem("The API key may not send mail.", reason="account_problem")
+
+    def read_lists(self, since: datetime | None) -> Iterator[ProviderEvent]:
+        return read_lists(self._api.client, since)
+
+    def add_to_list(self, addresses: Sequence[str]) -> None:
+        add_to_list(self._api.client, addresses)
+
+    def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        answer = as_answer(response)
+        if answer.status >= 400:
+            raise _refused(answer.status, answer.json(), answer.headers)
+        is_sending = response.request.method == "POST" and str(response.request.url).endswith("/mail/send")
+        expected = 200 if self._is_sandbox else 202
+        if is_sending and (answer.status != expected or (answer.status == 200 and answer.body.strip())):
+            # 200 is what the sandbox mode and captive portals answer: nothing says that the message was queued.
+            raise OutcomeUnknown(f"SendGrid answered {answer.status} and not {expected}.", reason="no_answer")
 
 
 class _Client(python_http_client.Client):  # type: ignore[misc]  # the SDK has no types
@@ -187,61 +210,6 @@ _REMEDIES: Final[Mapping[type[ChannelError], str]] = {
 }
 
 
-def _compose(message: Message, sender: str) -> Mail:
-    if not (message.subject.strip() and (message.text.strip() or message.html.strip())):
-        raise UnsupportedContent("An e-mail needs a subject and a text.", reason="unsupported")
-    name, address = parseaddr(sender)
-    mail = Mail(from_email=Email(address, name or None), subject=message.subject)
-    mail.add_personalization(_addressed(message))
-    for mime_type, body in (("text/plain", message.text), ("text/html", message.html)):
-        if body.strip():
-            mail.add_content(Content(mime_type, body))
-    if message.reply_to:
-        reply_name, reply_address = parseaddr(message.reply_to)
-        mail.reply_to = ReplyTo(reply_address, reply_name or None)
-    for header, value in _headers(message):
-        mail.add_header(Header(header, value))
-    for part in message.parts:
-        mail.add_attachment(_attachment(part))
-    return mail
-
-
-def _attachment(part: Part) -> Attachment:
-    # SendGrid refuses a type with parameters, and has no other place for them: a calendar names its method itself.
-    return Attachment(
-        file_content=base64.b64encode(part.data).decode(),
-        file_name=part.name,
-        file_type=part.media_type.partition(";")[0],
-        disposition="inline" if part.content_id else "attachment",
-        content_id=part.content_id or None,
-    )
-
-
-def _addressed(message: Message) -> Personalization:
-    """The recipient, with the delivery's id, which every event about this recipient gives back."""
-    personalization = Personalization()
-    personalization.add_to(To(message.to))
-    personalization.add_custom_arg(CustomArg("delivery", message.id))
-    return personalization
-
-
-def _headers(message: Message) -> Iterable[tuple[str, str]]:
-    if message.message_id:
-        yield "Message-ID", f"<{message.message_id}>"
-    for name, value in message.headers:
-        if name.lower() not in _ITS_OWN_HEADERS:
-            yield name, value if value.isascii() else EncodedHeader(value, "utf-8").encode()
-
-
-def _judge(response: requests.Response, *_: Any, **__: Any) -> None:
-    answer = as_answer(response)
-    if answer.status >= 400:
-        raise _refused(answer.status, answer.json(), answer.headers)
-    if response.request.method == "POST" and answer.status != 202:
-        # 200 is what the sandbox mode and captive portals answer: nothing says that the message was queued.
-        raise OutcomeUnknown(f"SendGrid answered {answer.status} and not 202.", reason="no_answer")
-
-
 def _refused(status: int, body: Any, headers: Mapping[str, str]) -> ChannelError:
     listed = body.get("errors") if isinstance(body, dict) else None
     errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
@@ -263,5 +231,23 @@ def _find_missing_key(account: Account) -> list[Problem]:
             message="SendGrid's events cannot be verified, so bounces and complaints will not be seen.",
             remedy="Turn the signed event webhook on and fill in its verification key.",
             field="event_public_key",
+        )
+    ]
+
+
+def _is_sandbox(account: Account) -> bool:
+    return str(account.settings.get("sandbox_mode") or "").lower() == "true"
+
+
+def _find_sandbox(account: Account) -> list[Problem]:
+    if not _is_sandbox(account):
+        return []
+    return [
+        Problem(
+            severity="warning",
+            code="sandbox",
+            message="The sandbox mode is on: SendGrid takes our messages, but delivers none.",
+            remedy="Turn it off before a campaign goes.",
+            field="sandbox_mode",
         )
     ]

@@ -39,7 +39,13 @@ class Smtp:
     kind: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail (SMTP)"
     can: ClassVar[Capabilities] = Capabilities(
-        window=500, unknown_policy="resend", subject=True, html=True, files=True, timeout=smtp_wire.REPLY_SECONDS
+        window=500,
+        unknown_policy="resend",
+        subject=True,
+        html=True,
+        files=True,
+        threads=True,
+        timeout=smtp_wire.REPLY_SECONDS,
     )
     account_fields: ClassVar[tuple[Field, ...]] = (
         Field(name="host", label="Server", help="The name of the mail server, such as mail.example.org."),

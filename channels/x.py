@@ -52,6 +52,7 @@ class X:
         unknown_policy="hold",
         max_length=280,
         inbound=True,
+        threads=True,
         public=True,
         timeout=CONNECT_SECONDS + READ_SECONDS,
     )

@@ -43,6 +43,7 @@ from outreach.events.models import (
     Reply,
     ReportedSource,
     ReportedTlsFailure,
+    SuppressionSync,
 )
 from outreach.feeds.models import Source, SourceItem
 from outreach.sandbox.models import SandboxMessage
@@ -88,6 +89,7 @@ __all__ = [
     "Subscriber",
     "Subscription",
     "Suppression",
+    "SuppressionSync",
     "Topic",
     "User",
 ]

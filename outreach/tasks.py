@@ -18,7 +18,7 @@ from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.delivery.kept import KeptEngine
-from outreach.events import hooks, polling, receiving, retention, sender_inbox
+from outreach.events import hooks, polling, receiving, retention, sender_inbox, suppressions
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -115,6 +115,12 @@ def receive() -> int:
 def apply_hooks() -> int:
     """Apply call-backs that came before their delivery was known or settled."""
     return hooks.apply_waiting()
+
+
+@task("outreach.sync_suppressions")
+def sync_suppressions() -> int:
+    """Compare our lists of whom not to write to with those of the providers."""
+    return suppressions.sync_suppressions()
 
 
 @task("outreach.forget_raw")

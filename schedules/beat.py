@@ -30,5 +30,6 @@ BEAT: Final = (
     Entry(task="outreach.poll_sources", seconds=60),
     Entry(task="outreach.resume_imports", seconds=60),
     Entry(task="outreach.upkeep", seconds=3600),
+    Entry(task="outreach.sync_suppressions", seconds=3600),
     Entry(task="outreach.forget_raw", seconds=86400),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+
 from django.db.models import Q
 
-from outreach.audience.models import Suppression
+from outreach.audience.models import Address, Suppression
 from outreach.core.models import Organisation
 from outreach.core.secrets import address_digest
 
@@ -46,3 +49,20 @@ def unsuppress(organisation: Organisation | None, channel: str, normalised: str)
         organisation=organisation, channel=channel, digest=address_digest(channel, normalised)
     ).delete()
     return deleted > 0
+
+
+def addresses_suppressed(
+    organisation: Organisation, channel: str, reasons: Collection[str], *, since: datetime | None, until: datetime
+) -> list[str]:
+    """Addresses that came on a list which holds for the whole organisation, as far as its people still have them.
+
+    The lists hold digests only: whose address was erased is not found any more.
+    """
+    entries = Suppression.objects.filter(channel=channel, reason__in=reasons, created_at__lte=until).filter(
+        Q(organisation=None) | Q(organisation__in=organisation.ancestor_ids())
+    )
+    digests = list((entries.filter(created_at__gt=since) if since else entries).values_list("digest", flat=True))
+    if not digests:
+        return []
+    held = Address.objects.filter(organisation__in=organisation.subtree(), channel=channel, digest__in=digests)
+    return sorted(set(held.values_list("normalised", flat=True)))

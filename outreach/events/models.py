@@ -75,6 +75,20 @@ class HookCall(models.Model):
         return self.event_id
 
 
+class SuppressionSync(models.Model):
+    """How far an account's list of whom not to write to was compared with its provider's."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="+")
+    #: When somebody began last: who comes too soon afterwards lets it be.
+    tried_at = models.DateTimeField(null=True)
+    #: The provider knows ours until then, and we its.
+    told_until = models.DateTimeField(null=True)
+    fetched_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"suppressions of account {self.account_id}"
+
+
 class Reply(models.Model):
     """What somebody wrote back."""
 
@@ -211,4 +225,5 @@ __all__ = [
     "Reply",
     "ReportedSource",
     "ReportedTlsFailure",
+    "SuppressionSync",
 ]

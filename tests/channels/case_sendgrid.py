@@ -20,7 +20,12 @@ from tests.channels.scripted import DROP, HTTP_TROUBLES, Http, Request, Scripted
 API_KEY = "SG.the-api-key"
 KEY = ec.derive_private_key(20261122, ec.SECP256R1())
 PUBLIC_KEY = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-SETTINGS = {"api_key": API_KEY, "sender": "Новини <news@example.org>", "event_public_key": PUBLIC_KEY}
+SETTINGS = {
+    "api_key": API_KEY,
+    "sender": "Новини <news@example.org>",
+    "event_public_key": PUBLIC_KEY,
+    "category": "outreach",
+}
 ACCOUNT = Account(id="9", adapter="sendgrid", name="Mail", settings=SETTINGS)
 URL = "https://outreach.example.org/hooks/secret/events"
 

@@ -256,6 +256,17 @@ def test_message_the_channel_cannot_carry_is_refused_unsent(case: Case, message:
 
 
 @networked_case
+def test_message_that_answers_another_names_it(case: Case) -> None:
+    if not case.open_adapter().can.threads:
+        return
+    with case.peer() as peer:
+        (outcome,) = hand_over(case, peer.account, [replace(case.message, in_reply_to="1346889436626259900")])
+        # An HTTP peer keeps requests, a mail server messages.
+        received = repr(getattr(peer, "requests", None) or getattr(peer, "messages", None))
+        assert (outcome.kind, "1346889436626259900" in received) == (OutcomeKind.ACCEPTED, True)
+
+
+@networked_case
 def test_peer_that_is_down_is_temporary(case: Case) -> None:
     messages = case.copies(2)
     with case.peer() as peer:

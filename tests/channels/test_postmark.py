@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.base import Account, ForgedHook, Hook, Message, Outcome, OutcomeKind, Problem
+from channels.base import Account, ForgedHook, Hook, Message, Outcome, OutcomeKind, Part, Problem
 from channels.postmark import Postmark
 from tests.channels.case_postmark import ACCOUNT, CASE, MESSAGE_ID, PASSWORD, SETTINGS, TAKEN, log_in, postmark_peer
 from tests.channels.scripted import Http
@@ -21,6 +21,10 @@ MESSAGE = Message(
     message_id="dlv_9@example.org",
     reply_to="Отговори <r+1@in.example.org>",
     in_reply_to="one@example.org",
+    parts=(
+        Part(name="map.png", media_type="image/png", data=b"map", content_id="map"),
+        Part(name="day.ics", media_type="text/calendar; charset=utf-8; method=PUBLISH", data=b"day"),
+    ),
     headers=(
         ("List-Unsubscribe", "<https://example.org/u/a>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
@@ -57,6 +61,14 @@ def test_request_is_as_postmark_documents_it() -> None:
                 {"Name": "References", "Value": "<one@example.org>"},
                 {"Name": "List-Unsubscribe", "Value": "<https://example.org/u/a>"},
                 {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},
+            ],
+            "Attachments": [
+                {"Name": "map.png", "Content": "bWFw", "ContentType": "image/png", "ContentID": "cid:map"},
+                {
+                    "Name": "day.ics",
+                    "Content": "ZGF5",
+                    "ContentType": "text/calendar; charset=utf-8; method=PUBLISH",
+                },
             ],
             "Metadata": {"delivery": "dlv_9"},
         }

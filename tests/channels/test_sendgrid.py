@@ -51,6 +51,7 @@ def test_request_is_as_sendgrid_documents_it(contracts: Path) -> None:
             "X-Outreach-Delivery": "dlv_9",
             "List-Id": "=?utf-8?b?0J3QvtCy0LjQvdC4?=",
         },
+        "categories": ["outreach"],
     }
     faults = find_request_faults(
         contracts, "sendgrid", method="POST", path=request.path, body=request.body, headers=request.headers
@@ -151,6 +152,18 @@ def test_check_warns_without_the_key_of_events() -> None:
                 field="event_public_key",
             )
         ]
+
+
+def test_sandbox_mode_is_asked_for_and_checked_messages_count_as_taken(contracts: Path) -> None:
+    with sendgrid_peer() as peer:
+        account = replace(peer.account, settings={**peer.account.settings, "sandbox_mode": "true", "category": ""})
+        peer.answer(Http(200), Http(200, b"<html>Log in</html>"), Http(202))
+        with SendGrid().open(account) as session:
+            outcomes = [next(iter(session.send([MESSAGE]))) for _ in range(3)]
+        body = json.loads(peer.requests[0].body)
+        assert [problem.code for problem in SendGrid().check(account)] == ["sandbox"]
+    assert (body["mail_settings"], "categories" in body) == ({"sandbox_mode": {"enable": True}}, False)
+    assert [outcome.kind for outcome in outcomes] == [OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN]
 
 
 def test_check_says_that_the_key_may_not_send() -> None:

@@ -85,6 +85,13 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         sign="plug",
         tone="warn",
     ),
+    "suppressions_unsynced": Wording(
+        title=_("The list of whom not to write to cannot be compared with that of “%(name)s”"),
+        text=_("The provider said: %(trouble)s. We try again every hour; our own list holds meanwhile."),
+        action=_("Open the account"),
+        sign="plug",
+        tone="warn",
+    ),
     "batch_parked": Wording(
         title=_("Some messages stopped their worker three times"),
         text=_("They are set aside so that the rest can go on. An operator has to look at them."),
