@@ -113,8 +113,10 @@ def data_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def contracts() -> Path:
     """The providers' published contracts, where this machine has them."""
-    folder = Path(os.environ.get("OUTREACH_CONTRACTS") or ROOT.parent / "shared" / "contracts")
-    if not folder.is_dir():
+    from tests.contract_checks import contracts_folder
+
+    folder = contracts_folder()
+    if folder is None:
         pytest.skip("no provider contracts here: set OUTREACH_CONTRACTS")
     return folder
 

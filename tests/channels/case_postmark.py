@@ -38,7 +38,7 @@ def named(request: Request) -> list[str]:
 
 @contextmanager
 def postmark_peer() -> Iterator[ScriptedPeer]:
-    with running(ScriptedPeer(accept, recipient=named)) as peer:
+    with running(ScriptedPeer(accept, recipient=named, provider="postmark")) as peer:
         peer.account = replace(ACCOUNT, settings=SETTINGS | {"base_url": peer.url}, allow_private=("127.0.0.0/8",))
         yield peer
 

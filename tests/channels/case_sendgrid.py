@@ -41,7 +41,7 @@ def sendgrid_peer() -> Iterator[ScriptedPeer]:
     def recipient(request: Request) -> str:
         return str(json.loads(request.body)["personalizations"][0]["to"][0]["email"])
 
-    with running(ScriptedPeer(accept, recipient=recipient)) as peer:
+    with running(ScriptedPeer(accept, recipient=recipient, provider="sendgrid")) as peer:
         peer.account = replace(ACCOUNT, settings=SETTINGS | {"base_url": peer.url}, allow_private=("127.0.0.0/8",))
         yield peer
 

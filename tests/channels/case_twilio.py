@@ -23,9 +23,13 @@ def accept(request: Request) -> Http:
     return Http(201, {"sid": MESSAGE_SID, "status": "queued"})
 
 
+def named(request: Request) -> str:
+    return parse_qs(request.body.decode())["To"][0]
+
+
 @contextmanager
 def twilio_peer() -> Iterator[ScriptedPeer]:
-    with running(ScriptedPeer(accept, recipient=lambda request: parse_qs(request.body.decode())["To"][0])) as peer:
+    with running(ScriptedPeer(accept, recipient=named, provider="twilio")) as peer:
         settings = {"account_sid": SID, "auth_token": TOKEN, "sender": "+15005550006", "base_url": peer.url}
         peer.account = Account(id="7", adapter="twilio", name="SMS", settings=settings, allow_private=("127.0.0.0/8",))
         yield peer

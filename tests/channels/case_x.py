@@ -24,9 +24,13 @@ def accept(request: Request) -> Http:
     return Http(201, {"data": {"id": POST_ID, "text": "…"}})
 
 
+def named(request: Request) -> str:
+    return str(json.loads(request.body)["text"])
+
+
 @contextmanager
 def x_peer() -> Iterator[ScriptedPeer]:
-    with running(ScriptedPeer(accept, recipient=lambda request: str(json.loads(request.body)["text"]))) as peer:
+    with running(ScriptedPeer(accept, recipient=named, provider="x")) as peer:
         settings = {**KEYS, "base_url": peer.url}
         peer.account = Account(id="8", adapter="x", name="X", settings=settings, allow_private=("127.0.0.0/8",))
         yield peer

@@ -64,8 +64,12 @@ HTTP_TROUBLES: Mapping[Situation, Any] = {
 class ScriptedPeer:
     """Answers requests in the order of the script, then with `usual`; connections are kept open."""
 
-    def __init__(self, usual: Callable[[Request], Any], *, recipient: Recipients | None = None) -> None:
+    def __init__(
+        self, usual: Callable[[Request], Any], *, recipient: Recipients | None = None, provider: str = ""
+    ) -> None:
         self.account = Account(id="none", adapter="none", name="None")
+        #: Whose documents every request is held against in the end; '' for nobody's.
+        self.provider = provider
         self.requests: list[Request] = []
         self.attempts: list[str] = []
         self.most_at_once = 0
@@ -157,7 +161,32 @@ def _read(lines: Any) -> Request | None:
 
 @contextmanager
 def running(peer: ScriptedPeer) -> Iterator[ScriptedPeer]:
+    """The peer while it listens; afterwards every request that reached it must be one that the provider documents."""
     try:
         yield peer
     finally:
         peer.stop()
+    assert find_faults(peer) == []
+
+
+def find_faults(peer: ScriptedPeer) -> list[str]:
+    """What the provider's documents have against the requests, where this machine has the documents."""
+    if not peer.provider:
+        return []
+    from tests.contract_checks import contracts_folder, find_request_faults
+
+    folder = contracts_folder(peer.provider)
+    if folder is None:
+        return []
+    return [
+        fault
+        for request in {(one.method, one.path, one.body): one for one in peer.requests}.values()
+        for fault in find_request_faults(
+            folder,
+            peer.provider,
+            method=request.method,
+            path=request.path,
+            body=request.body,
+            headers=request.headers,
+        )
+    ]

@@ -19,6 +19,8 @@ MESSAGE = Message(
     callback_url="https://outreach.example.org/hooks/secret/status?delivery=dlv_7",
 )
 
+SERVICE_SID = "MG" + "2c" * 16
+
 
 def send(account: Account, *messages: Message) -> list[Outcome]:
     with Twilio().open(account) as session:
@@ -45,13 +47,13 @@ def test_request_is_as_twilio_documents_it(contracts: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "sender", "expected"),
     [
-        ({"messaging_service_sid": "MG1"}, "", {"MessagingServiceSid": "MG1"}),
+        ({"messaging_service_sid": SERVICE_SID}, "", {"MessagingServiceSid": SERVICE_SID}),
         ({"sender": "Council"}, "", {"From": "Council"}),
         ({"sender": "Council"}, "Ministry", {"From": "Ministry"}),
         (
-            {"sender": "Council", "messaging_service_sid": "MG1"},
+            {"sender": "Council", "messaging_service_sid": SERVICE_SID},
             "",
-            {"From": "Council", "MessagingServiceSid": "MG1"},
+            {"From": "Council", "MessagingServiceSid": SERVICE_SID},
         ),
     ],
 )

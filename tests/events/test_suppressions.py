@@ -46,7 +46,7 @@ class Lists:
 @pytest.fixture
 def lists(sent: Any) -> Iterator[Lists]:
     lists = Lists()
-    with running(ScriptedPeer(lists.answer)) as peer:
+    with running(ScriptedPeer(lists.answer, provider="sendgrid")) as peer:
         lists.peer = peer
         sent.account.settings = {"sender": "news@plovdiv.bg", "base_url": peer.url}
         sent.account.sealed = seal({"api_key": "SG.key"})
