@@ -89,6 +89,15 @@ class Smpp:
             help="Transceiver: one session sends and receives. Separate: where the operator has one for each.",
         ),
         Field(
+            name="keywords",
+            label="Answer STOP, START and HELP",
+            kind="choice",
+            choices=("yes", "no"),
+            required=False,
+            default="yes",
+            help="They are obeyed in any case. No where the provider confirms them by itself.",
+        ),
+        Field(
             name="receipt_ids",
             label="Message ids in receipts",
             kind="choice",

@@ -123,6 +123,15 @@ class Twilio:
             required=False,
             help="It starts with MG; the service chooses the sender.",
         ),
+        Field(
+            name="keywords",
+            label="Answer STOP, START and HELP",
+            kind="choice",
+            choices=("yes", "no"),
+            required=False,
+            default="yes",
+            help="They are obeyed in any case. No where the provider confirms them by itself.",
+        ),
         Field(name="base_url", label="Base URL", kind="url", required=False, default=_API, help="Another API address."),
     )
 
@@ -260,6 +269,8 @@ def _read_inbound(form: Mapping[str, str]) -> ProviderEvent:
         provider_id=sid,
         address=form.get("From", ""),
         text=form.get("Body", ""),
+        # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: present where Twilio answered the word.
+        answered=bool(form.get("OptOutType")),
         raw=dict(form),
     )
 

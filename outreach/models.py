@@ -33,7 +33,7 @@ from outreach.core.models import (
     Organisation,
     User,
 )
-from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand, Notice
+from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand, Notice, Price, Spend
 from outreach.events.models import (
     Conversion,
     DomainReport,
@@ -78,6 +78,7 @@ __all__ = [
     "NoticeTemplate",
     "Organisation",
     "Picture",
+    "Price",
     "Reply",
     "ReportedSource",
     "ReportedTlsFailure",
@@ -86,6 +87,7 @@ __all__ = [
     "Service",
     "Source",
     "SourceItem",
+    "Spend",
     "Subscriber",
     "Subscription",
     "Suppression",

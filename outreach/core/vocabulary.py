@@ -232,6 +232,13 @@ class AccountState(TextChoices):
     PAUSED = "paused", _("Paused")
 
 
+class PriceUnit(TextChoices):
+    """What a provider charges for."""
+
+    SEGMENT = "segment", _("Each part of an SMS")
+    MESSAGE = "message", _("Each message")
+
+
 class AddressState(TextChoices):
     ACTIVE = "active", _("Active")
     UNCONFIRMED = "unconfirmed", _("Not confirmed")
@@ -296,6 +303,8 @@ class ReplyKind(TextChoices):
     BOUNCE = "bounce", _("Bounce")
     COMPLAINT = "complaint", _("Complaint")
     STOP = "stop", _("STOP")
+    START = "start", _("START")
+    HELP = "help", _("HELP")
     OTHER = "other", _("Other")
 
 

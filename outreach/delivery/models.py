@@ -13,6 +13,7 @@ from outreach.core.vocabulary import (
     DeliveryState,
     Lane,
     LawfulBasis,
+    PriceUnit,
     Reason,
     Receipt,
 )
@@ -261,3 +262,49 @@ class Pace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.scope} {self.tokens:.0f}"
+
+
+class Price(models.Model):
+    """What an account's provider charges: in one country or in every other, from a day on."""
+
+    account = models.ForeignKey("outreach.Account", on_delete=models.CASCADE, related_name="prices", db_index=False)
+    #: ISO 3166 in two letters; '' for every country that is not named, and for e-mail.
+    country = models.CharField(max_length=2, default="", blank=True)
+    unit = models.CharField(max_length=8, choices=PriceUnit.choices)
+    amount = models.DecimalField(max_digits=12, decimal_places=6)
+    #: ISO 4217.
+    currency = models.CharField(max_length=3)
+    valid_from = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "country", "unit", "valid_from"], name="price_once"),
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="price_is_no_gift"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.country} {self.amount} {self.currency}"
+
+
+class Spend(models.Model):
+    """What a run that is over cost, reckoned once: it outlives the run's rows and later changes of prices."""
+
+    run = models.ForeignKey("outreach.Run", on_delete=models.CASCADE, related_name="spends", db_index=False)
+    account = models.ForeignKey("outreach.Account", on_delete=models.SET_NULL, null=True, related_name="+")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    language = models.CharField(max_length=5, default="")
+    country = models.CharField(max_length=2, default="")
+    messages = models.BigIntegerField()
+    #: Parts of SMS, as reckoned.
+    segments = models.BigIntegerField(default=0)
+    #: Null where there was no price.
+    amount = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    currency = models.CharField(max_length=3, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "account", "channel", "language", "country"], name="spend_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.channel} {self.country} {self.amount} {self.currency}"

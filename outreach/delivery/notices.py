@@ -18,12 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from outreach.audience.erasure import on_erase
 from outreach.campaigns.models import Run
 from outreach.core import audit
-from outreach.core.access import Actor
+from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Invalid
-from outreach.core.models import Organisation, OwnedQuerySet
+from outreach.core.models import Account, Organisation, OwnedQuerySet
 from outreach.core.queue import enqueue
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import CampaignState, DeliveryState, Lane, Permission, RunKind
+from outreach.core.vocabulary import CampaignState, DeliveryState, Lane, LawfulBasis, Permission, RunKind
 from outreach.delivery import counters, queries
 from outreach.delivery.compile import compile_content, source_of
 from outreach.delivery.connection import callers_link, fetch_one
@@ -61,7 +61,36 @@ def send_notice(actor: Actor, call: NoticeCall) -> Notice:
     assert content is not None  # noqa: S101 -- the addressee was read for a channel that is written
     _require_data(call.data, content, plan)
     _require_rendering(call.data, content, plan, addressee)
-    return _store(actor, call, wording, addressee, plan=plan, content=content)
+    is_single = wording.template is None
+    return _store(actor, call, wording, addressee, plan=plan, content=content, is_single=is_single)
+
+
+def send_confirmation(account: Account, *, to: str, text: str, language: str, word: str) -> Notice:
+    """Answer a word such as STOP through the account that it came to, which a STOP itself does not hold back.
+
+    Who withdraws a consent is owed the word that it is withdrawn, and how it could be given again.
+
+    Raises:
+        StateConflict: the organisation has no account that could send it.
+    """
+    organisation = account.organisation
+    content = {
+        "channel": account.channel,
+        "language": language,
+        "format": "text",
+        "subject": "",
+        # Not the text itself: it is nobody's template, and one run a day takes them all.
+        "body": "{{ data.text }}",
+        "account": account.pk,
+    }
+    basis = LawfulBasis.LEGAL_OBLIGATION.value
+    wording = Wording(template=None, name=word, lawful_basis=basis, contents=[content])
+    notice = {"template": "", "lawful_basis": basis, "confirms": word}
+    plan = with_accounts(plan_of(organisation, [content], name=word, notice=notice), organisation)
+    call = NoticeCall(to={"channel": account.channel, "value": to}, data={"text": text}, language=language)
+    addressee = Addressee(channel=account.channel, value=to, normalised=to)
+    actor = product_itself(organisation)
+    return _store(actor, call, wording, addressee, plan=plan, content=plan["contents"][0], is_single=False)
 
 
 def _require_data(data: Mapping[str, Any], content: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
@@ -100,6 +129,7 @@ def _store(
     *,
     plan: Mapping[str, Any],
     content: Mapping[str, Any],
+    is_single: bool,
 ) -> Notice:
     link = callers_link()
     given = {
@@ -115,10 +145,10 @@ def _store(
         "address_digest": address_digest(addressee.channel, addressee.normalised),
         "data": json.dumps(call.data),
         "token": actor.token.pk if actor.token else None,
-        "is_last": wording.template is None,
+        "is_last": is_single,
     }
     for _try in range(TRIES):
-        run = find_run(link, actor.organisation, plan, is_single=wording.template is None)
+        run = find_run(link, actor.organisation, plan, is_single=is_single)
         row = fetch_one(link, queries.INSERT_NOTICE, run=run, **given)
         if row is not None:
             break

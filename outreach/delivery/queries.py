@@ -534,6 +534,9 @@ _JUDGED_NOTICES: Final = """
                 SELECT FROM outreach_suppression x
                 WHERE x.digest = coalesce(a.digest, n.digest) AND x.channel = o.channel
                   AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
+                  -- who wrote STOP is told that it holds
+                  AND NOT (x.reason = 'stop' AND EXISTS (
+                      SELECT FROM outreach_run r WHERE r.id = o.run_id AND r.frozen->'notice'->>'confirms' <> ''))
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT FROM outreach_address known

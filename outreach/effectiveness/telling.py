@@ -53,6 +53,7 @@ SOURCES: Final[dict[str, Any]] = {
     "preferences": _("the preferences page"),
     "page": _("the page behind a message"),
     "stop": _("the answer STOP"),
+    "start": _("the answer START"),
     "console": _("this console"),
 }
 

@@ -13,17 +13,16 @@ from typing import Any, Final
 from django.db import transaction
 
 from channels.base import ProviderEvent
-from outreach.audience.addresses import BadAddress, normalise
-from outreach.audience.models import Address, Subscriber
-from outreach.audience.subscriptions import unsubscribe
-from outreach.audience.suppression import suppress
+from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
-from outreach.core.vocabulary import Channel, EventKind, ReplyKind, SuppressionReason
+from outreach.core.vocabulary import Channel, EventKind, ReplyKind
 from outreach.delivery.models import Delivery
 from outreach.events import mail, optout
+from outreach.events.confirmations import obey
 from outreach.events.effects import Told, resolve_doubt, take_effect
+from outreach.events.keywords import is_stop, keyword_of
 from outreach.events.letters import header, parse, recipients_of, returned_headers, sender_of
 from outreach.events.matching import (
     Match,
@@ -37,15 +36,10 @@ from outreach.events.record import Happening, record
 from outreach.events.sender_inbox import keep_reports, read_reports
 from outreach.events.storable import storable_text
 
-#: Words that end messages when they are all that somebody writes; in Bulgarian also as typed without Cyrillic.
-_STOP: Final = re.compile(
-    r"(?:please )?(?:stop|stopall|stop all|unsubscribe|unsubscribe me|cancel|end|quit|remove|remove me|opt ?-?out|"
-    r"стоп|спри|спрете|край|отпиши|отпиши ме|отпишете ме|отписване|отказ|отказвам се|не пишете|"
-    r"spri|sprete|otpishi|otpishi me|otkaz)(?: please| моля)?",
-    re.I,
-)
 #: Addresses such as `replies+12-34@example.org` carry the delivery.
 _PLUS: Final = re.compile(r"\+(\d{1,18}-\d{1,18})@")
+#: Kinds of a message that is nothing but a word.
+KEYWORDS: Final = frozenset({ReplyKind.STOP, ReplyKind.START, ReplyKind.HELP})
 _RETURNED_IDS: Final = ("Message-ID", "Message-Id")
 
 
@@ -63,11 +57,8 @@ class Inbound:
     received_at: datetime = field(default_factory=clock.now)
     source: str = ""
     match: Match | None = None
-
-
-def is_stop(text: str) -> bool:
-    """Whether a text says nothing but that messages shall end."""
-    return bool(_STOP.fullmatch(" ".join(re.sub(r"[^\w\s-]", " ", text).split())))
+    #: Whether the provider confirmed a STOP, START or HELP by itself.
+    is_answered: bool = False
 
 
 def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
@@ -81,10 +72,11 @@ def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
         sender=event.address,
         subject=event.subject,
         text=event.text,
-        kind=ReplyKind.STOP if account.channel == Channel.SMS and is_stop(event.text) else ReplyKind.REPLY,
+        kind=(keyword_of(event.text) if account.channel == Channel.SMS else None) or ReplyKind.REPLY,
         received_at=event.at or clock.now(),
         source=account.adapter,
         match=match or match_address(account, account.channel, event.address),
+        is_answered=event.answered,
     )
     return take_inbound(account, inbound)
 
@@ -131,8 +123,10 @@ def take_inbound(account: Account, inbound: Inbound, *, reading: mail.Reading | 
     )
     if not is_new:
         return None
-    if inbound.kind == ReplyKind.STOP:
-        _stop(account, inbound)
+    if inbound.channel == Channel.EMAIL:
+        _stop_mail(inbound)
+    elif inbound.kind in KEYWORDS:
+        obey(account, reply, is_answered=inbound.is_answered)
     if delivery is not None:
         _apply(delivery, inbound, identity=f"reply:{account.pk}:{inbound.external_id}", reading=reading)
     return reply
@@ -164,7 +158,7 @@ def _living(subscriber_id: int | None) -> int | None:
 
 def _apply(delivery: Delivery, inbound: Inbound, *, identity: str, reading: mail.Reading | None) -> None:
     """What the message means for the one that it answers."""
-    if inbound.kind in {ReplyKind.REPLY, ReplyKind.STOP}:
+    if inbound.kind in {ReplyKind.REPLY, *KEYWORDS}:
         resolve_doubt(delivery, EventKind.REPLIED, detail="Its recipient answered.")
         record(
             Happening(
@@ -203,29 +197,11 @@ def _told(inbound: Inbound, identity: str, reading: mail.Reading | None) -> Told
     return None
 
 
-def _stop(account: Account, inbound: Inbound) -> None:
-    """A STOP by SMS holds for the number, whatever we know of its owner; one by e-mail ends what it answers."""
-    if inbound.channel == Channel.EMAIL:
-        person = optout.person_of(inbound.match.delivery) if inbound.match else None
-        if person is not None:
-            optout.opt_out(person, source="stop")
-        return
-    try:
-        normalised = normalise(inbound.channel, inbound.sender)
-    except BadAddress:
-        return
-    suppress(account.organisation, inbound.channel, normalised, SuppressionReason.STOP)
-    owners = Address.objects.filter(
-        organisation__path__startswith=account.organisation.path, channel=inbound.channel, normalised=normalised
-    ).select_related("subscriber")
-    for address in owners:
-        unsubscribe(
-            address.subscriber,
-            topics=None,
-            channels=[inbound.channel],
-            source="stop",
-            evidence={"message": inbound.external_id},
-        )
+def _stop_mail(inbound: Inbound) -> None:
+    """A STOP by e-mail ends what it answers."""
+    person = optout.person_of(inbound.match.delivery) if inbound.match else None
+    if inbound.kind == ReplyKind.STOP and person is not None:
+        optout.opt_out(person, source="stop")
 
 
 def _match_mail(account: Account, message: Message, reading: mail.Reading) -> Match | None:

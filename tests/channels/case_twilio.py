@@ -68,6 +68,8 @@ def status_hook(status: str, word: EventWord, *, code: str = "", hard: bool | No
 
 
 INBOUND = {"MessageSid": MESSAGE_SID, "From": "+359881234567", "To": "+15005550006", "Body": "СТОП & край"}
+#: Twilio answered the word by itself (Advanced Opt-Out).
+ANSWERED = {**INBOUND, "Body": "STOP", "OptOutType": "STOP"}
 INBOUND_URL = "https://outreach.example.org/hooks/secret/inbound"
 
 CASE = Case(
@@ -127,6 +129,22 @@ CASE = Case(
                     address="+359881234567",
                     text="СТОП & край",
                     raw=INBOUND,
+                ),
+            ),
+        ),
+        RecordedHook(
+            name="inbound-answered-by-twilio",
+            account=ACCOUNT,
+            hook=hook("inbound", ANSWERED, url=INBOUND_URL),
+            events=(
+                ProviderEvent(
+                    word=EventWord.REPLIED,
+                    event_id=MESSAGE_SID,
+                    provider_id=MESSAGE_SID,
+                    address="+359881234567",
+                    text="STOP",
+                    answered=True,
+                    raw=ANSWERED,
                 ),
             ),
         ),

@@ -26,6 +26,12 @@ def receipt(provider_id: str, stat: str = "DELIVRD") -> Delivered:
     return Delivered(source="359888123456", octets=text, esm_class=0x04)
 
 
+@pytest.fixture(autouse=True)
+def nothing_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No broker: what is to be done is done here."""
+    monkeypatch.setattr("outreach.core.queue._publish", lambda _name, _args, _lane: None)
+
+
 @pytest.fixture
 def sent(db: None) -> Sent:
     return make_sent(channel="sms")

@@ -9,8 +9,9 @@ from outreach.audience.suppression import is_suppressed
 from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery.letters import Letterhead
 from outreach.delivery.models import Delivery
+from outreach.events.keywords import is_stop
 from outreach.events.models import Event, Reply
-from outreach.events.replies import is_stop, take_mail
+from outreach.events.replies import take_mail
 
 pytestmark = pytest.mark.django_db
 
