@@ -55,7 +55,7 @@ def find_request_faults(
         result = load(contracts / document).unmarshal_request(RequestsOpenAPIRequest(prepared))
         if not any(isinstance(error, PathError) for error in result.errors):
             return [_explain(error) for error in result.errors]
-        faults.append(_explain(result.errors[0]))
+        faults += [_explain(error) for error in result.errors]
     return faults
 
 

@@ -7,12 +7,18 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from outreach.core.vocabulary import Channel
 from outreach.sandbox.listener import Call, HttpPeer, Reply
 from outreach.sandbox.store import Arrival, MessageStore
+
+
+#: Lists of whom it does not write to any more; nobody is on them here.
+_LISTS: Final = frozenset(
+    f"/v3/suppression/{name}" for name in ("bounces", "invalid_emails", "spam_reports", "unsubscribes")
+)
 
 
 class SendGridPeer(HttpPeer):
@@ -29,6 +35,10 @@ class SendGridPeer(HttpPeer):
             return Reply(status=200, body={"scopes": ["mail.send", "sender_verification_eligible"]})
         if (call.method, call.path) == ("POST", "/v3/mail/send"):
             return self._send(call.json())
+        if call.method == "GET" and call.path in _LISTS:
+            return Reply(status=200, body=[])
+        if (call.method, call.path) == ("POST", "/v3/asm/suppressions/global"):
+            return Reply(status=201, body={"recipient_emails": call.json().get("recipient_emails", [])})
         return _errors(404, f"There is no {call.method} {call.path}")
 
     def _send(self, mail: Mapping[str, Any]) -> Reply:

@@ -76,3 +76,16 @@ def test_faulty_mail_is_refused_with_its_field(
 
 def test_caller_without_a_key_is_refused(sendgrid_peer: SendGridPeer) -> None:
     assert post(sendgrid_peer, MAIL, Authorization="").status_code == 401
+
+
+def test_lists_of_whom_not_to_write_to_are_empty_and_take_everybody(sendgrid_peer: SendGridPeer) -> None:
+    headers = {"Authorization": "Bearer SG.key"}
+    read = requests.get(f"{sendgrid_peer.url}/v3/suppression/bounces?limit=500", headers=headers, timeout=5)
+    told = requests.post(
+        f"{sendgrid_peer.url}/v3/asm/suppressions/global",
+        json={"recipient_emails": ["ana@example.org"]},
+        headers=headers,
+        timeout=5,
+    )
+    assert (read.status_code, read.json()) == (200, [])
+    assert (told.status_code, told.json()) == (201, {"recipient_emails": ["ana@example.org"]})
