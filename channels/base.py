@@ -101,6 +101,26 @@ class Part:
     content_id: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Form:
+    """The texts that all messages of one content share: pieces as they stand, and numbers of a message's values.
+
+    Two are the same where they are one object.
+    """
+
+    subject: tuple[str | int, ...]
+    text: tuple[str | int, ...]
+    html: tuple[str | int, ...] = ()
+
+    def fill(self, values: Sequence[str]) -> tuple[str, str, str]:
+        """Subject, text and HTML with these values."""
+        subject, text, html = (
+            "".join([piece if isinstance(piece, str) else values[piece] for piece in pieces])
+            for pieces in (self.subject, self.text, self.html)
+        )
+        return subject, text, html
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """One message to one recipient, rendered."""
@@ -131,6 +151,9 @@ class Message:
     callback_url: str = ""
     #: Id of the post that this one answers, on channels with threads.
     in_reply_to: str = ""
+    #: What its texts share with others, for providers that take that once; filled with `values` it gives them.
+    form: Form | None = None
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

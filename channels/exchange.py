@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, TypeVar
 
 import requests
 
@@ -33,6 +33,10 @@ from channels.base import (
 
 #: What an SDK may raise over an answer that is not what its provider promised. The request had left by then.
 _SDK_STUMBLES: Final = (requests.RequestException, ValueError, LookupError, TypeError, AttributeError)
+
+
+Item = TypeVar("Item")
+Told = TypeVar("Told")
 
 
 class Connected(ABC):
@@ -76,27 +80,30 @@ class HttpSession(Connected):
         """
 
     def _send_one(self, message: Message) -> Outcome:
+        return self._tell([message], lambda: self.post(message))[0]
+
+    def _tell(self, messages: Sequence[Message], post: Callable[[], str]) -> list[Outcome]:
+        """Make the one call that sends these messages; the outcome of each."""
         try:
-            outcome = Outcome(id=message.id, kind=OutcomeKind.ACCEPTED, provider_id=self.post(message))
+            provider_id = post()
+            outcomes = [Outcome(id=one.id, kind=OutcomeKind.ACCEPTED, provider_id=provider_id) for one in messages]
         except ChannelError as err:
-            outcome = err.outcome(message.id)
+            outcomes = [err.outcome(one.id) for one in messages]
         except _SDK_STUMBLES as err:
             stumble = OutcomeUnknown(f"The answer makes no sense: {type(err).__name__}: {err}", reason="no_answer")
-            outcome = stumble.outcome(message.id)
-        return self._redacted(outcome)
+            outcomes = [stumble.outcome(one.id) for one in messages]
+        return [self._redacted(outcome) for outcome in outcomes]
 
 
-def hand_over(
-    messages: Iterable[Message], send_one: Callable[[Message], Outcome], *, at_once: int
-) -> Iterator[Outcome]:
-    """Send `messages` with up to `at_once` requests under way; outcomes come as they become known.
+def hand_over(items: Iterable[Item], send_one: Callable[[Item], Told], *, at_once: int) -> Iterator[Told]:
+    """Send messages, or groups of them, with up to `at_once` requests under way; outcomes come as they become known.
 
-    A message is pulled only when there is room for its request. `send_one` makes an Outcome of every error.
+    One is pulled only when there is room for its request. `send_one` makes an Outcome of every error.
     """
-    under_way: set[Future[Outcome]] = set()
+    under_way: set[Future[Told]] = set()
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="hand-over") as pool:
-        for message in messages:
-            under_way.add(pool.submit(send_one, message))
+        for item in items:
+            under_way.add(pool.submit(send_one, item))
             if len(under_way) >= at_once:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

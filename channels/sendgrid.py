@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, Final
 
-import python_http_client
 import requests
 from sendgrid import SendGridAPIClient
 
@@ -18,23 +18,25 @@ from channels.base import (
     Field,
     Hook,
     Message,
+    Outcome,
     OutcomeUnknown,
     PermanentFailure,
     Problem,
     ProviderEvent,
+    TemporaryFailure,
     UnsupportedContent,
 )
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
-from channels.exchange import HttpSession, find_missing, probe, refusal, secrets_of
+from channels.exchange import HttpSession, find_missing, hand_over, probe, refusal, secrets_of
+from channels.sendgrid_client import SdkClient
 from channels.sendgrid_hooks import is_signed, read_events, read_inbound, verify
 from channels.sendgrid_lists import add_to_list, read_lists
-from channels.sendgrid_mail import compose
+from channels.sendgrid_mail import compose, group
 
 _API: Final = "https://api.sendgrid.com"
 
 #: Fields of a refused request whose fault is one message's, not the account's.
 _REFUSED_FIELDS: Final[Mapping[str, tuple[type[ChannelError], str]]] = {
-    "personalizations": (PermanentFailure, "invalid_address"),
     "from": (AccountProblem, "account_problem"),
     "content": (UnsupportedContent, "unsupported"),
     "subject": (UnsupportedContent, "unsupported"),
@@ -129,11 +131,28 @@ class SendGridSession(HttpSession):
         connections.hooks["response"].append(self._judge)
         super().__init__(connections, secrets=(key,))
         self._api = SendGridAPIClient(key, host=base_url)
-        self._api.client = _Client(connections, host=base_url, request_headers=self._api._default_headers, version=3)
+        self._api.client = SdkClient(connections, host=base_url, request_headers=self._api._default_headers, version=3)
+
+    def send(self, messages: Iterable[Message]) -> Iterator[Outcome]:
+        """Messages of one form go by one request, never more than the window; all others by one each."""
+        source = iter(messages)
+        while window := list(islice(source, SendGrid.can.window)):
+            for told in hand_over(group(window), self._send_group, at_once=self.at_once):
+                yield from told
+
+    def _send_group(self, messages: list[Message]) -> list[Outcome]:
+        return self._tell(messages, lambda: self._post(messages))
 
     def post(self, message: Message) -> str:
-        mail = compose(message, sender=self._sender, category=self._category, is_sandbox=self._is_sandbox)
-        answer = self._api.send(mail)
+        return self._post([message])
+
+    def _post(self, messages: list[Message]) -> str:
+        mail = compose(messages, sender=self._sender, category=self._category, is_sandbox=self._is_sandbox)
+        try:
+            answer = self._api.send(mail)
+        except _RecipientsRefused as err:
+            err.ids = frozenset(message.id for n, message in enumerate(messages) if n in err.numbers)
+            raise
         # 202 carries no body; the id that events give back is this header's.
         return str(answer.headers.get("X-Message-Id") or "")
 
@@ -164,57 +183,35 @@ class SendGridSession(HttpSession):
             raise OutcomeUnknown(f"SendGrid answered {answer.status} and not {expected}.", reason="no_answer")
 
 
-class _Client(python_http_client.Client):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's own client over our connections: it would open a new one, through any proxy, for each call."""
-
-    def __init__(self, connections: requests.Session, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._connections = connections
-
-    def _build_client(self, name: str | None = None) -> _Client:
-        path = [*self._url_path, name] if name else self._url_path
-        return _Client(
-            self._connections,
-            host=self.host,
-            version=self._version,
-            request_headers=self.request_headers,
-            url_path=path,
-        )
-
-    def _make_request(self, opener: Any, request: Any, timeout: float | None = None) -> _Answered:
-        response = self._connections.request(
-            request.get_method(), request.full_url, data=request.data, headers=dict(request.header_items())
-        )
-        return _Answered(response)
-
-
-class _Answered:
-    """A `requests` answer with the three methods that the SDK reads from urllib's."""
-
-    def __init__(self, response: requests.Response) -> None:
-        self._response = response
-
-    def getcode(self) -> int:
-        return self._response.status_code
-
-    def read(self) -> bytes:
-        return self._response.content
-
-    def info(self) -> Mapping[str, str]:
-        return self._response.headers
-
-
 _REMEDIES: Final[Mapping[type[ChannelError], str]] = {
     AccountProblem: "Make an API key with the right to send mail under Settings, API Keys.",
     ChannelError: "Check the base URL and the network, then try again.",
 }
 
 
+class _RecipientsRefused(PermanentFailure):
+    """SendGrid refused some of a request's recipients, and with them the whole request: the others may go again."""
+
+    numbers: frozenset[int] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+    def outcome(self, message_id: str) -> Outcome:
+        if not self.ids or message_id in self.ids:
+            return super().outcome(message_id)
+        words = "Another address of the same request was refused; nothing was sent."
+        return TemporaryFailure(words, reason="temporary").outcome(message_id)
+
+
 def _refused(status: int, body: Any, headers: Mapping[str, str]) -> ChannelError:
     listed = body.get("errors") if isinstance(body, dict) else None
     errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
     detail = "; ".join(str(error.get("message") or "") for error in errors)
-    field = str(errors[0].get("field") or "").partition(".")[0] if errors else ""
+    fields = [str(error.get("field") or "").split(".") for error in errors]
+    field = fields[0][0] if fields else ""
+    if status == 400 and field == "personalizations":
+        refused = _RecipientsRefused(f"400: {detail}", reason="invalid_address", status=status)
+        refused.numbers = frozenset(int(part[1]) for part in fields if len(part) > 1 and part[1].isdecimal())
+        return refused
     if status == 400 and field in _REFUSED_FIELDS:
         kind, reason = _REFUSED_FIELDS[field]
         return kind(f"400: {detail}", reason=reason, status=status)

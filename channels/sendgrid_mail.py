@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from email.header import Header as EncodedHeader
 from email.utils import parseaddr
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from sendgrid.helpers.mail import (
@@ -20,11 +22,14 @@ from sendgrid.helpers.mail import (
     Personalization,
     ReplyTo,
     SandBoxMode,
+    Substitution,
     To,
 )
 
-from channels.base import Message, Part, UnsupportedContent
+from channels.base import Form, Message, Part, UnsupportedContent
 
+#: The most that the names and values of one recipient may have together, by the API's documents.
+_MOST_OCTETS: Final = 10_000
 #: Headers that SendGrid sets itself and refuses to be given (https://docs.sendgrid.com/api-reference/mail-send/errors).
 _ITS_OWN_HEADERS: Final = frozenset(
     {
@@ -46,26 +51,58 @@ _ITS_OWN_HEADERS: Final = frozenset(
 )
 
 
-def compose(message: Message, *, sender: str, category: str, is_sandbox: bool) -> Mail:
-    """One message; the account's sender and category go where it names none of its own.
+def group(messages: Iterable[Message]) -> list[list[Message]]:
+    """What goes by one request: messages of one form, each with values that SendGrid takes; every other by itself."""
+    groups: dict[Hashable, list[Message]] = {}
+    for message in messages:
+        key = (id(message.form), message.sender, message.reply_to, message.parts) if _fits(message) else message.id
+        groups.setdefault(key, []).append(message)
+    return list(groups.values())
+
+
+def _fits(message: Message) -> bool:
+    if message.form is None:
+        return False
+    tag = _tag(message.form)
+    if any(tag in text for text in (message.subject, message.text, message.html, *message.values)):
+        return False  # it would be replaced where it is text
+    return sum(len(name) + len(value.encode()) for name, value in _values(message.form, message)) <= _MOST_OCTETS
+
+
+@lru_cache(maxsize=64)
+def _tag(form: Form) -> str:
+    """What the names of this form's values begin with: in no text by chance."""
+    return "-" + sha256(repr((form.subject, form.text, form.html)).encode()).hexdigest()[:12] + "."
+
+
+def _values(form: Form, message: Message) -> Iterable[tuple[str, str]]:
+    return ((f"{_tag(form)}{number}-", value) for number, value in enumerate(message.values))
+
+
+def compose(messages: Sequence[Message], *, sender: str, category: str, is_sandbox: bool) -> Mail:
+    """One request for one message, or for several of one group; the account's sender goes where they name none.
 
     Raises:
-        UnsupportedContent: it has no subject or no text.
+        UnsupportedContent: there is no subject or no text.
     """
-    if not (message.subject.strip() and (message.text.strip() or message.html.strip())):
+    first = messages[0]
+    form = first.form if len(messages) > 1 else None
+    subject, text, html = first.subject, first.text, first.html
+    if not (subject.strip() and (text.strip() or html.strip())):
         raise UnsupportedContent("An e-mail needs a subject and a text.", reason="unsupported")
-    name, address = parseaddr(message.sender or sender)
-    mail = Mail(from_email=Email(address, name or None), subject=message.subject)
-    mail.add_personalization(_addressed(message))
-    for mime_type, body in (("text/plain", message.text), ("text/html", message.html)):
+    if form is not None:
+        subject, text, html = form.fill([name for name, _ in _values(form, first)])
+    name, address = parseaddr(first.sender or sender)
+    mail = Mail(from_email=Email(address, name or None), subject=subject)
+    for message in messages:
+        mail.add_personalization(_addressed(message, form))
+    for mime_type, body in (("text/plain", text), ("text/html", html)):
         if body.strip():
             mail.add_content(Content(mime_type, body))
-    if message.reply_to:
-        reply_name, reply_address = parseaddr(message.reply_to)
+    if first.reply_to:
+        reply_name, reply_address = parseaddr(first.reply_to)
         mail.reply_to = ReplyTo(reply_address, reply_name or None)
-    for header, value in _headers(message):
-        mail.add_header(Header(header, value))
-    for part in message.parts:
+    for part in first.parts:
         mail.add_attachment(_attachment(part))
     if category:
         mail.add_category(Category(category))
@@ -85,11 +122,15 @@ def _attachment(part: Part) -> Attachment:
     )
 
 
-def _addressed(message: Message) -> Personalization:
+def _addressed(message: Message, form: Form | None) -> Personalization:
     """The recipient, with the delivery's id, which every event about this recipient gives back."""
     personalization = Personalization()
     personalization.add_to(To(message.to))
     personalization.add_custom_arg(CustomArg("delivery", message.id))
+    for header, value in _headers(message):
+        personalization.add_header(Header(header, value))
+    for name, value in _values(form, message) if form else ():
+        personalization.add_substitution(Substitution(name, value))
     return personalization
 
 

@@ -17,6 +17,7 @@ from outreach.delivery import tokens
 from outreach.delivery.compile import CompiledContent, ContentProblem, compile_content, source_of
 from outreach.delivery.letterform import LetterForm, letter_form
 from outreach.delivery.letters import Letterhead, as_subject, letterhead
+from outreach.delivery.sameness import Sameness, find_sameness
 from outreach.delivery.slots import bounded
 from outreach.delivery.templating import OutputTooLong, render_within_bounds
 from outreach.delivery.tokens import TokenKind
@@ -147,7 +148,7 @@ class Outgoing:
             RenderingFailed: as `CompiledRun.render`.
         """
         content = self._run.content_for(recipient)
-        return content.mail(recipient) or content.render(recipient)
+        return content.mail(recipient) or content.mark(content.render(recipient), recipient)
 
 
 class BoundContent:
@@ -212,6 +213,18 @@ class BoundContent:
             return form.mail(recipient)
         except UnsupportedContent as err:
             raise RenderingFailed(reason="rendering", delivery=recipient.delivery, detail=str(err)[:200]) from err
+
+    def mark(self, message: Message, recipient: Recipient) -> Message:
+        """The message with what it shares with the content's others, for adapters that assemble e-mails themselves."""
+        if self.channel != Channel.EMAIL or message.raw or self._sameness is None:
+            return message
+        return self._sameness.mark(message, self.values(recipient))
+
+    @functools.cached_property
+    def _sameness(self) -> Sameness | None:
+        if self.compiled.source.is_notice:
+            return None  # hardly two of them say the same
+        return find_sameness(self.compiled, {**self.compiled.shared, **self._aggregate})
 
     @functools.cached_property
     def _form(self) -> LetterForm | None:

@@ -49,7 +49,7 @@ class Reply:
 
     status: int
     #: Sent as JSON; None for no body.
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | list[Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,7 +14,6 @@ from outreach.core.vocabulary import Channel
 from outreach.sandbox.listener import Call, HttpPeer, Reply
 from outreach.sandbox.store import Arrival, MessageStore
 
-
 #: Lists of whom it does not write to any more; nobody is on them here.
 _LISTS: Final = frozenset(
     f"/v3/suppression/{name}" for name in ("bounces", "invalid_emails", "spam_reports", "unsubscribes")
@@ -79,7 +78,9 @@ def _errors(status: int, words: str, *, field: str | None = None) -> Reply:
 
 
 def _as_arrival(mail: Mapping[str, Any], recipient: Mapping[str, Any], provider_id: str) -> Arrival:
-    texts = {str(part.get("type")): str(part["value"]) for part in mail["content"]}
+    tags = {str(tag): str(value) for tag, value in (mail.get("substitutions") or {}).items()}
+    mail = {**mail, "subject": _substituted(str(mail["subject"]), tags)}
+    texts = {str(part.get("type")): _substituted(str(part["value"]), tags) for part in mail["content"]}
     return Arrival(
         channel=Channel.EMAIL.value,
         recipient=str(recipient["email"]),
@@ -89,6 +90,12 @@ def _as_arrival(mail: Mapping[str, Any], recipient: Mapping[str, Any], provider_
         raw=_as_email(mail, recipient, texts).as_bytes(),
         provider_id=provider_id,
     )
+
+
+def _substituted(text: str, tags: Mapping[str, str]) -> str:
+    for tag, value in tags.items():
+        text = text.replace(tag, value)
+    return text
 
 
 def _as_email(mail: Mapping[str, Any], recipient: Mapping[str, Any], texts: Mapping[str, str]) -> EmailMessage:

@@ -38,8 +38,8 @@ def accept(request: Request) -> Http:
 
 @contextmanager
 def sendgrid_peer() -> Iterator[ScriptedPeer]:
-    def recipient(request: Request) -> str:
-        return str(json.loads(request.body)["personalizations"][0]["to"][0]["email"])
+    def recipient(request: Request) -> list[str]:
+        return [str(one["to"][0]["email"]) for one in json.loads(request.body)["personalizations"]]
 
     with running(ScriptedPeer(accept, recipient=recipient, provider="sendgrid")) as peer:
         peer.account = replace(ACCOUNT, settings=SETTINGS | {"base_url": peer.url}, allow_private=("127.0.0.0/8",))

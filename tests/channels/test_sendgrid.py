@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from channels.base import ForgedHook, Message, Outcome, OutcomeKind, Part, Problem
+from channels import sendgrid_mail
+from channels.base import ForgedHook, Form, Message, Outcome, OutcomeKind, Part, Problem
 from channels.sendgrid import SendGrid
-from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, inbound_hook, multipart, sendgrid_peer, sign
-from tests.channels.scripted import Http
+from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, errors, inbound_hook, multipart, sendgrid_peer, sign
+from tests.channels.scripted import DROP, Http
 from tests.contract_checks import find_request_faults
 
 MESSAGE = Message(
@@ -39,18 +41,23 @@ def test_request_is_as_sendgrid_documents_it(contracts: Path) -> None:
     assert (request.method, request.path) == ("POST", "/v3/mail/send")
     assert request.headers["authorization"] == "Bearer SG.the-api-key"
     assert json.loads(request.body) == {
-        "personalizations": [{"to": [{"email": "ana@example.org"}], "custom_args": {"delivery": "dlv_9"}}],
+        "personalizations": [
+            {
+                "to": [{"email": "ana@example.org"}],
+                "custom_args": {"delivery": "dlv_9"},
+                "headers": {
+                    "Message-ID": "<dlv_9@example.org>",
+                    "List-Unsubscribe": "<https://example.org/u/a>",
+                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+                    "X-Outreach-Delivery": "dlv_9",
+                    "List-Id": "=?utf-8?b?0J3QvtCy0LjQvdC4?=",
+                },
+            }
+        ],
         "from": {"email": "news@example.org", "name": "Новини"},
         "reply_to": {"email": "r+1@in.example.org", "name": "Отговори"},
         "subject": "Новата услуга",
         "content": [{"type": "text/plain", "value": "Текст"}, {"type": "text/html", "value": "<p>Текст</p>"}],
-        "headers": {
-            "Message-ID": "<dlv_9@example.org>",
-            "List-Unsubscribe": "<https://example.org/u/a>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "X-Outreach-Delivery": "dlv_9",
-            "List-Id": "=?utf-8?b?0J3QvtCy0LjQvdC4?=",
-        },
         "categories": ["outreach"],
     }
     faults = find_request_faults(
@@ -164,6 +171,88 @@ def test_sandbox_mode_is_asked_for_and_checked_messages_count_as_taken(contracts
         assert [problem.code for problem in SendGrid().check(account)] == ["sandbox"]
     assert (body["mail_settings"], "categories" in body) == ({"sandbox_mode": {"enable": True}}, False)
     assert [outcome.kind for outcome in outcomes] == [OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN, OutcomeKind.UNKNOWN]
+
+
+FORM = Form(subject=("За ", 0), text=("Здравей, ", 0, "! ", 1), html=("<p>Здравей, ", 2, "!</p>"))
+
+
+def alike(number: int, *, form: Form = FORM, name: str = "") -> Message:
+    """A message of one content, as the renderer makes it."""
+    values = (name or f"Ана & {number}", f"https://example.org/u/{number}", f"Ана &amp; {number}")
+    subject, text, html = form.fill(values)
+    return replace(
+        MESSAGE,
+        id=f"dlv_{number}",
+        to=f"ana{number}@example.org",
+        message_id=f"{number}@example.org",
+        headers=(("List-Unsubscribe", f"<https://example.org/u/{number}>"),),
+        subject=subject,
+        text=text,
+        html=html,
+        form=form,
+        values=values,
+    )
+
+
+def as_received(body: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Whom SendGrid writes to, and what: its tags replaced as its documents say."""
+    received = []
+    for person in body["personalizations"]:
+        texts = [body["subject"], *(content["value"] for content in body["content"])]
+        for tag, value in person.get("substitutions", {}).items():
+            texts = [text.replace(tag, value) for text in texts]
+        way_out = person["headers"].get("List-Unsubscribe", "")
+        received.append((person["to"][0]["email"], way_out, texts[0], texts[1], texts[2]))
+    return received
+
+
+def test_messages_of_one_form_go_by_one_request_each_with_its_own_values() -> None:
+    messages = [alike(number) for number in range(25)]
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        outcomes = list(session.send(messages))
+        bodies = [json.loads(request.body) for request in peer.requests]
+        assert (peer.most_at_once, sorted(len(body["personalizations"]) for body in bodies)) == (10, [5, 10, 10])
+    assert sorted(outcome.id for outcome in outcomes) == sorted(message.id for message in messages)
+    assert {outcome.kind for outcome in outcomes} == {OutcomeKind.ACCEPTED}
+    assert sorted(one for body in bodies for one in as_received(body)) == sorted(
+        (message.to, message.headers[0][1], message.subject, message.text, message.html) for message in messages
+    )
+
+
+def test_what_a_request_for_many_cannot_carry_goes_by_itself() -> None:
+    other = Form(subject=FORM.subject, text=FORM.text, html=FORM.html)
+    tag = f"{sendgrid_mail._tag(FORM)}0-"
+    messages = [
+        alike(0),
+        alike(1),
+        alike(2, name="Ж" * 5_000),
+        alike(3, name=tag),
+        alike(4, form=other),
+        replace(alike(5), form=None),
+        replace(alike(6), reply_to="other@example.org"),
+    ]
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        outcomes = list(session.send(messages))
+        bodies = [json.loads(request.body) for request in peer.requests]
+    assert len(outcomes) == 7
+    assert sorted(len(body["personalizations"]) for body in bodies) == [1, 1, 1, 1, 1, 2]
+    assert sorted(one[3] for body in bodies for one in as_received(body)) == sorted(one.text for one in messages)
+
+
+def test_who_was_refused_in_a_request_for_many_does_not_take_the_others_along() -> None:
+    messages = [alike(number) for number in range(3)]
+    with sendgrid_peer() as peer, SendGrid().open(peer.account) as session:
+        peer.answer(errors(400, "Does not contain a valid address.", "personalizations.1.to.0.email"))
+        told = {outcome.id: (outcome.kind, outcome.reason) for outcome in session.send(messages)}
+        peer.answer(DROP)
+        lost = {outcome.id: outcome.kind for outcome in session.send(messages)}
+        assert len(peer.requests) == 2
+    assert told == {
+        "dlv_0": (OutcomeKind.TEMPORARY, "temporary"),
+        "dlv_1": (OutcomeKind.PERMANENT, "invalid_address"),
+        "dlv_2": (OutcomeKind.TEMPORARY, "temporary"),
+    }
+    assert lost == dict.fromkeys(told, OutcomeKind.UNKNOWN)
 
 
 def test_check_says_that_the_key_may_not_send() -> None:

@@ -89,3 +89,19 @@ def test_lists_of_whom_not_to_write_to_are_empty_and_take_everybody(sendgrid_pee
     )
     assert (read.status_code, read.json()) == (200, [])
     assert (told.status_code, told.json()) == (201, {"recipient_emails": ["ana@example.org"]})
+
+
+def test_each_recipient_gets_the_text_with_their_own_values(
+    sendgrid_peer: SendGridPeer, kept: Callable[[], list[Kept]]
+) -> None:
+    people = [
+        {"to": [{"email": f"{name}@example.org"}], "substitutions": {"-0-": name}, "headers": {"X-Name": name}}
+        for name in ("ana", "bob")
+    ]
+    content = [{"type": "text/plain", "value": "Здравей, -0-!"}]
+    assert post(sendgrid_peer, {**MAIL, "personalizations": people, "subject": "За -0-", "content": content}).ok
+    assert sorted((row.recipient, row.subject, row.body) for row in kept()) == [
+        ("ana@example.org", "За ana", "Здравей, ana!"),
+        ("bob@example.org", "За bob", "Здравей, bob!"),
+    ]
+    assert sorted(str(message_from_bytes(row.raw)["X-Name"]) for row in kept()) == ["ana", "bob"]
