@@ -258,8 +258,9 @@ class _Window:
                 self._ready.append(usual)
             else:
                 self._hear_each(conversation, data)
-            self._session.watch(conversation)
-            self._has_place |= conversation.is_idle
+                self._has_place |= conversation.is_idle
+            if usual is None or conversation.connection.is_writing:
+                self._session.watch(conversation)
         except (OSError, NotSmtp) as err:
             self._lose(conversation, err)
 

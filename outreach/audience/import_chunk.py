@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import IntegrityError, connection
 from psycopg import Cursor
 
-from outreach.audience.import_lines import COLUMNS, Lines, Place, json_text, text
+from outreach.audience.import_lines import COLUMNS, Lines, WrittenRow, json_text, text
 from outreach.audience.import_reasons import BadRow
 from outreach.audience.import_rows import ImportRow
 from outreach.audience.names import sort_key
@@ -108,19 +108,19 @@ _FIELDS: Final = ("name", "kind", "language", "timezone")
 class Chunk:
     """Rows on their way in: those of strangers are written as they are, the others laid over what is known."""
 
-    def __init__(self, place: Place, rows: Sequence[ImportRow], rejections: Iterable[Rejection]) -> None:
-        self.place = place
+    def __init__(self, lines: Lines, rows: Sequence[WrittenRow], rejections: Iterable[Rejection]) -> None:
+        self.lines = lines
+        self.place = lines.place
         self.rows = rows
         self.rejections = list(rejections)
         self.tally = Tally()
         self.owners: dict[tuple[str, str], int] = {}
         self.people: dict[int, Person] = {}
         #: Rows of people whom nobody knows, each with a row of its own, and their ids.
-        self.strangers: list[ImportRow] = []
+        self.strangers: list[WrittenRow] = []
         self.stranger_ids: list[int] = []
         #: Ids for the people of other rows.
         self.fresh_ids: Iterator[int] = iter(())
-        self.lines = Lines(place)
         #: Lines of COPY of the others, made as their rows are decided.
         self.addresses: list[str] = []
         self.subscriptions: list[str] = []
@@ -139,7 +139,7 @@ class Chunk:
     def _read(self, cursor: Cursor[Any]) -> None:
         cursor.execute(HOLD_PLACE, {"organisation": self.place.organisation, "topic": self.place.topic})
         for channel in ("email", "sms"):
-            values = [entry[2] for row in self.rows for entry in row.addresses if entry[0] == channel]
+            values = [entry[2] for one in self.rows for entry in one.row.addresses if entry[0] == channel]
             if values:
                 cursor.execute(OWNERS, {"organisation": self.place.organisation, "channel": channel, "values": values})
                 self.owners |= {(channel, normalised): subscriber for normalised, subscriber in cursor.fetchall()}
@@ -242,15 +242,14 @@ class Chunk:
     def _write(self, cursor: Cursor[Any]) -> None:
         self._hold_people(cursor)
         self._write_changes(cursor)
-        lines, new = self.lines, list(zip(self.stranger_ids, self.strangers, strict=True))
-        _copy(cursor, "subscriber", (f"{key}{lines.person(row)}" for key, row in new))
+        new = list(zip(self.stranger_ids, self.strangers, strict=True))
+        _copy(cursor, "subscriber", (f"{key}{one.person}" for key, one in new))
         _copy(cursor, "subscriber", self._people_of_several_rows())
-        _copy(cursor, "address", (f"{key}{lines.address(*entry)}" for key, row in new for entry in row.addresses))
+        _copy(cursor, "address", (f"{key}{line}" for key, one in new for line in one.addresses))
         _copy(cursor, "address", self.addresses)
-        channels = [(key, entry[0], row) for key, row in new for entry in row.addresses]
-        _copy(cursor, "subscription", (f"{key}{lines.subscription(channel)}" for key, channel, _row in channels))
+        _copy(cursor, "subscription", (f"{key}{line}" for key, one in new for line in one.subscriptions))
         _copy(cursor, "subscription", self.subscriptions)
-        _copy(cursor, "consent", (f"{key}{lines.consent(channel, row)}" for key, channel, row in channels))
+        _copy(cursor, "consent", (f"{key}{line}" for key, one in new for line in one.consents))
         _copy(cursor, "consent", self.consents)
         _copy(cursor, "importrejection", self._rejected())
 
@@ -286,19 +285,21 @@ class Chunk:
 
 
 def _told_apart(
-    rows: Sequence[ImportRow], owners: Mapping[tuple[str, str], int]
-) -> tuple[list[ImportRow], list[ImportRow]]:
+    rows: Sequence[WrittenRow], owners: Mapping[tuple[str, str], int]
+) -> tuple[list[WrittenRow], list[ImportRow]]:
     """Rows of strangers, and rows that have to do with somebody known or with each other."""
-    counts = Counter([entry[2] for row in rows for entry in row.addresses])
+    counts = Counter([entry[2] for one in rows for entry in one.row.addresses])
     entangled = {value for value, count in counts.items() if count > 1}
     entangled.update([normalised for _channel, normalised in owners])
     if not entangled:
         return list(rows), []
-    strangers: list[ImportRow] = []
+    strangers: list[WrittenRow] = []
     others: list[ImportRow] = []
-    for row in rows:
-        is_other = any(entry[2] in entangled for entry in row.addresses)
-        (others if is_other else strangers).append(row)
+    for one in rows:
+        if any(entry[2] in entangled for entry in one.row.addresses):
+            others.append(one.row)
+        else:
+            strangers.append(one)
     return strangers, others
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from outreach.audience.import_rows import ImportRow
 from outreach.audience.names import sort_key
@@ -41,10 +41,21 @@ class Place:
     now: datetime
 
 
+class WrittenRow(NamedTuple):
+    """A row, and its lines for the case that it is of a person whom nobody knew: nearly all are."""
+
+    row: ImportRow
+    person: str
+    addresses: list[str]
+    subscriptions: list[str]
+    consents: list[str]
+
+
 class Lines:
     """Lines of one place: what they have in common is written once."""
 
     def __init__(self, place: Place) -> None:
+        self.place = place
         now = str(place.now)
         self._language = place.language
         self._handed_in = place.handed_in
@@ -56,6 +67,16 @@ class Lines:
         self._evidence = f'\t{{"import": {place.job}, "line": '
         self._consent_end = f"\t{now}\n"
         self._digest = mac("addresses").digest
+
+    def written(self, row: ImportRow) -> WrittenRow:
+        """The row with its lines."""
+        return WrittenRow(
+            row,
+            self.person(row),
+            [self.address(*entry) for entry in row.addresses],
+            [self.subscription(entry[0]) for entry in row.addresses],
+            [self.consent(entry[0], row) for entry in row.addresses],
+        )
 
     def person(self, row: ImportRow) -> str:
         """A person whom nobody knew."""

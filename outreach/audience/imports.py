@@ -26,7 +26,7 @@ from django.db.models import F, Q
 
 from outreach.audience.csv_reader import FileFormat, Record, inspect_file, read_records
 from outreach.audience.import_chunk import LONGEST_RAW, Chunk, Rejection, Tally
-from outreach.audience.import_lines import Place
+from outreach.audience.import_lines import Lines, Place, WrittenRow
 from outreach.audience.import_reasons import ROW_REASONS, BadRow, UnreadableFile
 from outreach.audience.import_rows import ImportRow, meaning, row_maker
 from outreach.audience.models import Import, ImportRejection, Topic
@@ -62,7 +62,8 @@ class Preview:
 class ReadChunk:
     """Some rows of the file, read and sorted out, and how far the file was read for them."""
 
-    rows: list[ImportRow]
+    lines: Lines
+    rows: list[WrittenRow]
     rejected: list[Rejection]
     position: int
     is_end: bool
@@ -217,15 +218,21 @@ def _no_progress(_job: Import) -> None:
 
 
 def _take_all(job: Import, file: IO[bytes], on_progress: Progress) -> None:
-    """Commit chunk after chunk; the next one is read while the database is busy with this one."""
+    """Commit chunk after chunk; the next one is read, and its lines made, while the database is busy with this one."""
     form = FileFormat(encoding=job.encoding, delimiter=job.delimiter, columns=tuple(job.columns))
     make = row_maker(form, zone=job.organisation.timezone, now=clock.now())
     records = islice(read_records(file, form), job.rows, None)
 
     def read_chunk() -> ReadChunk:
         rows, rejected = _sorted_out(islice(records, CHUNK), make)
-        is_end = not rows and not rejected
-        return ReadChunk(rows=rows, rejected=rejected, position=min(file.tell(), job.file_size), is_end=is_end)
+        lines = Lines(_place(job))
+        return ReadChunk(
+            lines=lines,
+            rows=[lines.written(row) for row in rows],
+            rejected=rejected,
+            position=min(file.tell(), job.file_size),
+            is_end=not rows and not rejected,
+        )
 
     with ThreadPoolExecutor(1, thread_name_prefix="import") as reader, _no_collector():
         chunk = reader.submit(read_chunk).result()
@@ -266,7 +273,7 @@ def _commit_chunk(job: Import, chunk: ReadChunk) -> None:
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic():
-                tally = Chunk(_place(job), chunk.rows, chunk.rejected).run()
+                tally = Chunk(chunk.lines, chunk.rows, chunk.rejected).run()
                 _move_on(job, tally, position=chunk.position)
         except IntegrityError:
             # Somebody took in one of these addresses between our look and our write: the next look finds it.
