@@ -41,6 +41,7 @@ from outreach.management.demonstration_catalogue import (
 )
 from outreach.management.demonstration_past import play_past
 from outreach.management.demonstration_people import make_files
+from outreach.management.demonstration_reports import receive_reports
 
 #: Everybody's, in the demonstration alone: it is printed at each start.
 PASSWORD: Final = "e-government-2026"  # noqa: S105 -- a secret of nobody
@@ -128,6 +129,7 @@ def _make_accounts() -> None:
             is_default=sender.is_default,
             is_sandbox=True,
         )
+    receive_reports()
 
 
 def _make_topics_and_services() -> None:

@@ -57,6 +57,7 @@ PAGES = {
     "accounts": "/accounts",
     "account": "{account}",
     "account-new": "/accounts/new/smtp",
+    "senders": "/senders",
     "sandbox-email": "/sandbox?channel=email",
     "sandbox-sms": "/sandbox?channel=sms",
     "sandbox-social": "/sandbox?channel=social",

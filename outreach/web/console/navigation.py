@@ -43,7 +43,11 @@ def navigation(path: str) -> Navigation:
         current = path == target if target == "/" else path == target or path.startswith(f"{target}/")
         return Entry(name=name, label=label, icon=icon, path=target, is_current=current)
 
-    settings_group = [entry("services", _("Services"), "building-community"), entry("accounts", _("Accounts"), "plug")]
+    settings_group = [
+        entry("services", _("Services"), "building-community"),
+        entry("accounts", _("Accounts"), "plug"),
+        entry("senders", _("Our name"), "eye"),
+    ]
     if settings.SANDBOX:
         settings_group.append(entry("sandbox", _("Sandbox"), "flask"))
     return Navigation(

@@ -26,6 +26,7 @@ PAGES = (
     "/services/new",
     "/accounts",
     "/accounts/new/smtp",
+    "/senders",
 )
 OF_A_CAMPAIGN = (
     "",
