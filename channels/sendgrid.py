@@ -85,6 +85,15 @@ class SendGrid:
             required=False,
             help="SendGrid checks each message and delivers none.",
         ),
+        Field(
+            name="compare_lists",
+            label="Compare the lists of whom not to write to",
+            kind="choice",
+            choices=("true", "false"),
+            default="true",
+            required=False,
+            help="Every hour, both ways. The API key needs the right to read and write suppressions.",
+        ),
     )
 
     def open(self, account: Account) -> SendGridSession:
@@ -110,13 +119,15 @@ class SendGrid:
 
     def fetch_suppressed(self, account: Account, since: datetime | None) -> Iterator[ProviderEvent]:
         """Whom SendGrid does not write to any more: it drops our messages to them before they leave."""
-        with self.open(account) as session:
-            yield from session.read_lists(since)
+        if _compares_lists(account):
+            with self.open(account) as session:
+                yield from session.read_lists(since)
 
     def suppress(self, account: Account, addresses: Sequence[str]) -> None:
         """Put addresses on the account's list of global unsubscribes; done twice, it does no harm."""
-        with self.open(account) as session:
-            session.add_to_list(addresses)
+        if _compares_lists(account):
+            with self.open(account) as session:
+                session.add_to_list(addresses)
 
 
 class SendGridSession(HttpSession):
@@ -234,6 +245,10 @@ def _find_missing_key(account: Account) -> list[Problem]:
 
 def _is_sandbox(account: Account) -> bool:
     return str(account.settings.get("sandbox_mode") or "").lower() == "true"
+
+
+def _compares_lists(account: Account) -> bool:
+    return str(account.settings.get("compare_lists") or "true").lower() == "true"
 
 
 def _find_sandbox(account: Account) -> list[Problem]:

@@ -140,3 +140,12 @@ def test_a_provider_in_trouble_raises_one_alert_and_nothing_is_passed_over(sent:
     assert sync_suppressions() == 1
     alert.refresh_from_db()
     assert alert.resolved_at is not None
+
+
+def test_an_account_may_keep_its_lists_to_itself(sent: Any, lists: Lists) -> None:
+    sent.account.settings = {**sent.account.settings, "compare_lists": "false"}
+    sent.account.save()
+    suppress(None, "email", "ivana@example.bg", "complaint")
+    assert sync_suppressions() == 0
+    assert lists.peer is not None
+    assert lists.peer.requests == []
