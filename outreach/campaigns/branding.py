@@ -47,10 +47,12 @@ class Look:
         return facts if any(facts.values()) else {}
 
 
-def look_of(organisation: Organisation) -> Look:
-    """The look of the organisation's e-mails."""
+def look_of(organisation: Organisation, *, unsaved: Branding | None = None) -> Look:
+    """The look of the organisation's e-mails; `unsaved` stands in for its own row, to try something out."""
     ids = organisation.ancestor_ids()
-    rows = Branding.objects.filter(organisation__in=ids).select_related("logo").defer("logo__data")
+    kept = Branding.objects.filter(organisation__in=ids).select_related("logo").defer("logo__data")
+    rows = [row for row in kept if unsaved is None or row.organisation_id != organisation.pk]
+    rows += [unsaved] if unsaved else []
     nearest = sorted(rows, key=lambda row: ids.index(row.organisation_id))
     own = nearest[0] if nearest and nearest[0].organisation_id == organisation.pk else None
     return _resolved(nearest, own)

@@ -9,10 +9,13 @@ from django.conf import settings
 from channels.base import Message, UnsupportedContent
 from channels.mime import assemble
 from outreach.audience.models import Subscriber
+from outreach.campaigns.branding import Look
 from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
+from outreach.core.models import Organisation
 from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel
 from outreach.delivery.markup import show_attached
+from outreach.delivery.notice_plan import plan_of
 from outreach.delivery.render import BoundContent, CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
 from outreach.delivery.segments import SmsSize, measure_in_latin, measure_post, measure_sms
@@ -31,6 +34,14 @@ def preview(campaign: Campaign, subscriber: Subscriber | None, *, language: str 
     to = {address.channel: address.value for address in subscriber.addresses.order_by("-pk")} if subscriber else {}
     channels = dict.fromkeys(content["channel"] for content in frozen["contents"])
     return {channel: _preview_channel(run, channel, spoken, to.get(channel, ""), subscriber) for channel in channels}
+
+
+def preview_look(organisation: Organisation, look: Look, *, language: str, subject: str, body: str) -> str:
+    """The HTML of an e-mail with this text, drawn in this look."""
+    content = {"channel": Channel.EMAIL.value, "language": language, "subject": subject, "body": body, "account": None}
+    plan = {**plan_of(organisation, [content], name="", notice={}), "look": look.facts()}
+    run = compile_run(plan, run_id=0, base_url=settings.BASE_URL)
+    return run.render(Recipient(delivery=SAMPLE_DELIVERY, channel=Channel.EMAIL, language=language)).html
 
 
 def _preview_channel(

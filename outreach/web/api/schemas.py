@@ -163,6 +163,20 @@ class ChannelsIn(Body):
     ) = None
 
 
+class CalendarIn(Body):
+    """An entry for the reader's calendar; times are local to the zone unless they have an offset."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    start: datetime
+    end: datetime
+    timezone: Annotated[str, Field(max_length=50, description="'' for the organisation's.")] = ""
+    place: Annotated[str, Field(max_length=300)] = ""
+
+
+Preheader = Annotated[str, Field(max_length=200, description="Of an e-mail: what stands beside the subject.")]
+PicturesWord = Annotated[Literal["hosted", "attached"], Field(description="How pictures that were uploaded are shown.")]
+
+
 class ContentIn(Body):
     channel: ChannelName
     language: Lang
@@ -171,6 +185,9 @@ class ContentIn(Body):
     subject: Annotated[str, Field(max_length=300)] = ""
     body: Annotated[str, Field(max_length=200_000)] = ""
     account: str | None = None
+    preheader: Preheader = ""
+    calendar: CalendarIn | None = None
+    pictures: PicturesWord = "hosted"
     media: Annotated[list[JsonValue], Field(max_length=50, description="Empty: not used yet.")] = []
 
 
@@ -244,6 +261,9 @@ class NoticeText(Body):
     subject: Annotated[str, Field(max_length=300)] = ""
     body: Annotated[str, Field(max_length=200_000)] = ""
     account: Annotated[str, Field(max_length=20)] | None = None
+    preheader: Preheader = ""
+    calendar: CalendarIn | None = None
+    pictures: PicturesWord = "hosted"
 
 
 class NoticeContentIn(NoticeText):
@@ -286,6 +306,20 @@ class NoticeIn(Body):
     content: NoticeContentIn | None = None
     data: Annotated[dict[str, JsonValue], Field(description="What `{{ data }}` holds: at most 20,000 characters.")] = {}
     language: Lang | None = None
+
+
+Colour = Annotated[str, Field(max_length=7, description="As #104080; '' for that of the organisation above.")]
+
+
+class BrandingIn(Body):
+    """What is given is the new value; an empty one asks the organisations above again."""
+
+    organisation: Slug | None = None
+    name: Names | None = None
+    logo: Annotated[str, Field(max_length=40, description="The `key` of a picture.")] | None = None
+    colour: Colour | None = None
+    link_colour: Colour | None = None
+    footer: Names | None = None
 
 
 class ConversionIn(Body):
@@ -404,6 +438,9 @@ class ContentOut(Schema):
     subject: str
     body: str
     account: str | None
+    preheader: str
+    calendar: dict[str, str] | None
+    pictures: str
 
 
 class AudienceOut(Schema):
@@ -492,6 +529,28 @@ class NoticeOut(Schema):
     created_at: str
     settled_at: str | None
     receipt_at: str | None
+
+
+class PictureOut(Schema):
+    """`url` is for texts; `key` for a logo."""
+
+    id: str
+    organisation: str
+    key: str
+    url: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    alt: str
+
+
+class BrandingOut(Schema):
+    """What the organisation set itself, and what its e-mails look like once those above it were asked."""
+
+    organisation: str
+    own: dict[str, Any]
+    effective: dict[str, Any]
 
 
 class ListPage(Schema):

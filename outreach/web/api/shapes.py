@@ -8,7 +8,9 @@ from typing import Any
 from django.conf import settings
 
 from outreach.audience.models import Import, Subscriber, Topic
-from outreach.campaigns.models import Campaign, NoticeTemplate, Service
+from outreach.campaigns.branding import look_of
+from outreach.campaigns.models import Branding, Campaign, NoticeTemplate, Picture, Service
+from outreach.campaigns.pictures import url_of
 from outreach.core.models import Account
 from outreach.delivery.adapters import nest_imap
 from outreach.effectiveness.notices import NoticeFate
@@ -138,6 +140,9 @@ def campaign_json(campaign: Campaign) -> Json:
                 "subject": content.subject,
                 "body": content.body,
                 "account": str(content.account_id) if content.account_id else None,
+                "preheader": content.preheader,
+                "calendar": content.calendar or None,
+                "pictures": content.pictures,
             }
             for content in campaign.contents.all()
         ],
@@ -154,6 +159,41 @@ def campaign_json(campaign: Campaign) -> Json:
     }
 
 
+def picture_json(picture: Picture) -> Json:
+    return {
+        "id": str(picture.pk),
+        "organisation": picture.organisation.slug,
+        "key": picture.key,
+        "url": url_of(picture),
+        "media_type": picture.media_type,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": picture.size,
+        "alt": picture.alt,
+    }
+
+
+def branding_json(branding: Branding) -> Json:
+    look = look_of(branding.organisation)
+    return {
+        "organisation": branding.organisation.slug,
+        "own": {
+            "name": branding.name,
+            "logo": branding.logo.key if branding.logo else "",
+            "colour": branding.colour,
+            "link_colour": branding.link_colour,
+            "footer": branding.footer,
+        },
+        "effective": {
+            "name": look.name or branding.organisation.name,
+            "logo": url_of(look.logo) if look.logo else "",
+            "colour": look.colour,
+            "link_colour": look.link_colour,
+            "footer": look.footer,
+        },
+    }
+
+
 def notice_template_json(template: NoticeTemplate) -> Json:
     return {
         "id": str(template.pk),
@@ -162,7 +202,10 @@ def notice_template_json(template: NoticeTemplate) -> Json:
         "name": template.name,
         "lawful_basis": template.lawful_basis,
         "contents": [
-            {**content, "account": str(content["account"]) if content["account"] else None}
+            {
+                **{key: value for key, value in content.items() if key != "written"},
+                "account": str(content["account"]) if content["account"] else None,
+            }
             for content in template.contents
         ],
         "created_at": moment(template.created_at),

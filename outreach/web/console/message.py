@@ -24,6 +24,7 @@ from outreach.core.vocabulary import (
     ContentFormat,
     Language,
     Permission,
+    Pictures,
     SubscriptionState,
 )
 from outreach.delivery.latin import template_to_latin
@@ -33,6 +34,7 @@ from outreach.delivery.review import ReviewProblem, review_content
 from outreach.web.console.campaigns import campaign_of
 from outreach.web.console.forms import ConsoleForm
 from outreach.web.console.mail_frame import mail_frame
+from outreach.web.console.pictures import offered
 from outreach.web.console.visit import Visit, filling, posting
 
 CHANNELS: Final = (*PERSONAL_CHANNELS, *PUBLIC_CHANNELS)
@@ -54,11 +56,43 @@ INSERTS: Final = (
 )
 
 
+#: The fields that only an e-mail has.
+OF_EMAIL: Final = (
+    "preheader",
+    "calendar_title",
+    "calendar_place",
+    "calendar_start",
+    "calendar_end",
+    "pictures",
+)
+_CALENDAR: Final = "calendar_"
+
+
+class _Moment(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+
 class ContentForm(ConsoleForm):
     subject = forms.CharField(label=_("Subject"), max_length=300, required=False)
     body = forms.CharField(label=_("Text"), required=False, widget=forms.Textarea(attrs={"rows": 16}))
     format = forms.ChoiceField(label=_("Written in"), choices=ContentFormat.choices, required=False)
     account = forms.ChoiceField(label=_("Sent through"), required=False)
+    preheader = forms.CharField(
+        label=_("Preheader"),
+        max_length=200,
+        required=False,
+        help_text=_("What mail programs show beside the subject. Left empty, it is the beginning of the text."),
+    )
+    calendar_title = forms.CharField(label=_("What takes place"), max_length=200, required=False)
+    calendar_place = forms.CharField(label=_("Where"), max_length=300, required=False)
+    calendar_start = forms.CharField(label=_("Begins"), required=False, widget=_Moment)
+    calendar_end = forms.CharField(label=_("Ends"), required=False, widget=_Moment)
+    pictures = forms.ChoiceField(
+        label=_("Our own pictures"),
+        choices=Pictures.choices,
+        required=False,
+        help_text=_("Within the e-mail they show at once, but make it larger: at most 500 kB in all."),
+    )
 
     def __init__(self, campaign: Campaign, channel: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,6 +100,13 @@ class ContentForm(ConsoleForm):
             del self.fields["subject"]
         if channel not in RICH:
             del self.fields["format"]
+        if channel != Channel.EMAIL:
+            for name in OF_EMAIL:
+                del self.fields[name]
+        if channel == Channel.FEED:
+            self.fields["format"].choices = [  # type: ignore[attr-defined]
+                choice for choice in ContentFormat.choices if choice[0] != ContentFormat.MJML
+            ]
         accounts = usable_accounts(campaign.organisation).filter(channel=channel)
         self.fields["account"].choices = [  # type: ignore[attr-defined]
             ("", _("the channel's usual account")),
@@ -74,8 +115,10 @@ class ContentForm(ConsoleForm):
 
     def content_data(self, channel: str, language: str) -> dict[str, Any]:
         """As the verbs and the API write it."""
-        values = {name: value for name, value in self.cleaned_data.items() if value}
-        return {"channel": channel, "language": language, **values}
+        given = self.cleaned_data
+        calendar = {name.removeprefix(_CALENDAR): value for name, value in given.items() if name.startswith(_CALENDAR)}
+        values = {name: value for name, value in given.items() if value and not name.startswith(_CALENDAR)}
+        return {"channel": channel, "language": language, **values, **({"calendar": calendar} if calendar else {})}
 
 
 @filling(needs=Permission.VIEW)
@@ -106,6 +149,7 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
         channels=[(name.value, name.label) for name in CHANNELS],
         languages=Language.choices,
         preferred=[(name, Channel(name).label) for name in campaign.channels if name in PERSONAL_CHANNELS],
+        pictures=offered(campaign.organisation, str(form["format"].value() or "")) if channel in RICH else [],
         inserts=[row for row in INSERTS if channel in PERSONAL_CHANNELS or not row[2]],
         people=people,
         person=chosen,
@@ -256,4 +300,7 @@ def _initial(content: Content | None, channel: str) -> dict[str, Any]:
         "body": content.body,
         "format": content.format,
         "account": str(content.account_id or ""),
+        "preheader": content.preheader,
+        "pictures": content.pictures,
+        **{f"{_CALENDAR}{key}": value for key, value in content.calendar.items()},
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from outreach.web.public import archive, health, views
+from outreach.web.public import archive, health, pictures, views
 
 urlpatterns = [
     path("u/<str:text>", views.unsubscribe_page, name="public-unsubscribe"),
     path("p/<str:text>", views.preferences_page, name="public-preferences"),
     path("v/<str:text>", views.view_in_browser, name="public-view"),
+    path("i/<str:key>", pictures.picture, name="public-picture"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("archive/", archive.topics, name="public-archive"),
