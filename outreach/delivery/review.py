@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from channels.base import Capabilities
@@ -28,12 +28,11 @@ from outreach.core.vocabulary import (
     SubscriptionState,
 )
 from outreach.delivery.adapters import capabilities, missing_settings
+from outreach.delivery.carrying import MOST_SEGMENTS, Carrier, Readers, find_refusals
 from outreach.delivery.compile import CompiledContent
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
-from outreach.delivery.segments import measure_post, measure_sms
+from outreach.delivery.segments import measure_sms
 
-#: More segments than this and networks drop or garble an SMS.
-MOST_SEGMENTS: Final = 10
 #: Makes tokens as long as real ones, so that lengths are right.
 SAMPLE_DELIVERY: Final = 99_999_999
 #: A held-out group smaller than this shows nothing.
@@ -87,7 +86,7 @@ def review_content(campaign: Campaign, *, channel: str, language: str, variant: 
     """What is wrong with one content, for the editor; counts nobody."""
     reviewer = _Reviewer(campaign)
     wanted = reviewer.paths.get((channel, language, variant))
-    found = (*reviewer.check_contents(), *reviewer.check_lengths())
+    found = (*reviewer.check_contents(), *reviewer.check_lengths(), *reviewer.check_carried())
     return [problem for problem in found if wanted is not None and f"{problem.field}/".startswith(f"{wanted}/")]
 
 
@@ -111,6 +110,7 @@ class _Reviewer:
             self.check_contents,
             self.check_services,
             self.check_lengths,
+            self.check_carried,
             self.check_attributes,
             self.check_senders,
             self.check_silence,
@@ -138,6 +138,7 @@ class _Reviewer:
             self.check_contents,
             self.check_services,
             self.check_lengths,
+            self.check_carried,
             self.check_senders,
             self.check_times,
         )
@@ -258,30 +259,79 @@ class _Reviewer:
     def check_lengths(self) -> Iterator[ReviewProblem]:
         for path, content in self.compiled:
             source = content.source
-            if not content.is_sound or source.channel not in {Channel.SMS, Channel.SOCIAL}:
+            if not content.is_sound or source.channel != Channel.SMS:
                 continue
             text = self._sample_text(source.channel, source.language, source.variant)
             if text is not None:
-                yield from self._judge_length(f"{path}/body", source.channel, text)
+                yield from self._judge_length(f"{path}/body", text)
 
-    def _judge_length(self, path: str, channel: str, text: str) -> Iterator[ReviewProblem]:
-        if channel == Channel.SMS:
-            size = measure_sms(text)
-            if size.segments > MOST_SEGMENTS:
-                message = _("The SMS has %(segments)s parts; networks take at most %(most)s.")
-                facts = {"segments": size.segments, "most": MOST_SEGMENTS}
-                yield _error("message", "too_long", path, message % facts, _("Shorten it."))
-            elif size.segments > 1:
-                message = _("The SMS has %(length)s characters and is charged as %(segments)s messages.")
-                facts = {"length": size.length, "segments": size.segments}
-                yield _warning("message", "many_segments", path, message % facts, _("Shorten it."))
-            return
-        longest = self._limits(channel).max_length if channel in self.frozen["accounts"] else 0
-        length = measure_post(text)
-        if longest and length > longest:
-            message = _("The post has %(length)s characters; %(longest)s are allowed.")
-            facts = {"length": length, "longest": longest}
-            yield _error("message", "too_long", path, message % facts, _("Shorten it."))
+    def _judge_length(self, path: str, text: str) -> Iterator[ReviewProblem]:
+        size = measure_sms(text)
+        if 1 < size.segments <= MOST_SEGMENTS:
+            message = _("The SMS has %(length)s characters and is charged as %(segments)s messages.")
+            facts = {"length": size.length, "segments": size.segments}
+            yield _warning("message", "many_segments", path, message % facts, _("Shorten it."))
+
+    def check_carried(self) -> Iterator[ReviewProblem]:
+        """What an account would refuse at sending is refused here, with the reason and the number of messages."""
+        pictures = self.frozen.get("pictures", {})
+        for path, content in self.compiled:
+            carrier = self._carrier(path)
+            if carrier is None or not content.is_sound:
+                continue
+            for found in find_refusals(content, carrier, self._readers(content), pictures):
+                if found.severity == "error" or not self.is_for_start:
+                    yield ReviewProblem(
+                        section="message",
+                        code=found.code,
+                        severity=found.severity,
+                        field=f"{path}/{found.field}",
+                        message=found.message,
+                        remedy=found.remedy,
+                    )
+
+    def _carrier(self, path: str) -> Carrier | None:
+        content = self.contents[int(path.rpartition("/")[2])]
+        key = content.account_id or self.frozen["accounts"].get(content.channel)
+        account = self._accounts.get(key) if key else None
+        return Carrier(name=account.name, can=capabilities(account.adapter)) if account else None
+
+    @cached_property
+    def _accounts(self) -> dict[int, Account]:
+        return Account.objects.in_bulk([int(id_) for id_ in self.frozen["senders"]])
+
+    def _readers(self, content: CompiledContent) -> Readers:
+        """Who gets this text: people of its language, and of each that is not written where it is the fallback."""
+        source = content.source
+        written = {other.language for other in self.contents if other.channel == source.channel}
+        is_fallback = source.language == self.frozen["fallback_language"]
+
+        def people() -> QuerySet[Subscriber]:
+            reached = self._people().filter(
+                pk__in=Subscription.objects.filter(
+                    topic__in=self.frozen["topics"], state=SubscriptionState.SUBSCRIBED, channel=source.channel
+                ).values("subscriber")
+            )
+            own = Q(language=source.language)
+            return reached.filter(own | ~Q(language__in=written) if is_fallback else own).order_by("pk")
+
+        def render(person: Subscriber | None) -> tuple[str, str] | None:
+            facts = person_facts(person) if person else {"name": "", "kind": "", "language": "", "attributes": {}}
+            recipient = Recipient(
+                delivery=SAMPLE_DELIVERY,
+                channel=source.channel,
+                language=source.language,
+                variant=source.variant,
+                subscriber=None if source.channel in PUBLIC_CHANNELS else facts,
+            )
+            try:
+                message = self.run.render(recipient)
+            except RenderingFailed:
+                return None
+            return message.text, message.html
+
+        is_public = source.channel in PUBLIC_CHANNELS
+        return Readers(count=lambda: 1 if is_public else people().count(), people=people, render=render)
 
     def _limits(self, channel: str) -> Capabilities:
         return capabilities(self.frozen["senders"][str(self.frozen["accounts"][channel])]["adapter"])
