@@ -88,6 +88,8 @@ class Engine:
         #: Of accounts in trouble; closed when what they did is settled, since that may take its time.
         self._forgotten: list[OpenSession] = []
         self._works: OrderedDict[int, Work] = OrderedDict()
+        #: Account id -> messages a second in its last window.
+        self._speeds: dict[int, float] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -132,23 +134,23 @@ class Engine:
         self._steady.surely(lambda link: advance_run(link, lease.run))
 
     def _serve_windows(self, lease: Lease, work: Work, session: Session, *, most: int) -> None:
-        speed = 0.0
-        size = pacing.window_size(
-            most, rate_per_minute=lease.limits.per_minute, seen_per_second=speed, lease=lease.seconds
-        )
+        size = self._window_size(lease, most)
         began = time.monotonic()
         window = self._settle(lease, work.scope, Settlement(), want=Want(limit=size), before=[])
         while window.rows:
             result = self._hand_over(lease, work, session, window, began=began)
             elapsed = max(time.monotonic() - began, 0.001)
             done = self._judge(lease, work, window, result, elapsed=elapsed)
-            speed = len(result.outcomes) / elapsed
-            size = pacing.window_size(
-                most, rate_per_minute=lease.limits.per_minute, seen_per_second=speed, lease=lease.seconds
-            )
-            want = self._what_next(lease, work, result, size=size)
+            self._speeds[lease.account] = len(result.outcomes) / elapsed
+            want = self._what_next(lease, work, result, size=self._window_size(lease, most))
             before, began = window.ids, time.monotonic()
             window = self._settle(lease, work.scope, done, want=want, before=before)
+
+    def _window_size(self, lease: Lease, most: int) -> int:
+        speed = self._speeds.get(lease.account, 0.0)
+        return pacing.window_size(
+            most, rate_per_minute=lease.limits.per_minute, seen_per_second=speed, lease=lease.seconds
+        )
 
     def _hand_over(self, lease: Lease, work: Work, session: Session, window: Window, *, began: float) -> HandOver:
         """Hand one window over; stop pulling at half the lease, on this host's own clock."""

@@ -21,6 +21,8 @@ TESTED_LEASE: Final = float(os.environ.get("OUTREACH_LEASE") or 0)
 LEASE: Final = TESTED_LEASE or 60.0
 #: No lease lasts longer, however slow its provider: one that ends after twice this is of a clock that went back.
 LONGEST_LEASE: Final = 600.0
+#: Rows.
+FIRST_WINDOW: Final = 100
 #: A batch that is due in so many seconds is worth waiting for: the next message may come a sweep later.
 SOON: Final = 1.0
 #: Scopes of buckets that are no domain: everything of the account, and what its ramp lets through today.
@@ -154,12 +156,14 @@ def capacity(rate_per_minute: int) -> float:
 
 
 def window_size(most: int, *, rate_per_minute: int, seen_per_second: float, lease: float = LEASE) -> int:
-    """Rows of the next window: the adapter's most, what pacing lets through, and what a quarter of a lease can send."""
+    """Rows of the next window: the adapter's most, what pacing lets through, and what a quarter of a lease can send.
+
+    Of a provider whose speed is not known yet, FIRST_WINDOW: so the first messages of a run are out and settled at once.
+    """
     size = float(most)
     if rate_per_minute:
         size = min(size, capacity(rate_per_minute))
-    if seen_per_second:
-        size = min(size, seen_per_second * lease / 4)
+    size = min(size, seen_per_second * lease / 4 if seen_per_second else FIRST_WINDOW)
     return max(1, int(size))
 
 

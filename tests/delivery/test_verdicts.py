@@ -106,6 +106,8 @@ def test_due_minute_is_never_early() -> None:
 def test_windows_follow_the_adapter_the_rate_and_what_was_seen() -> None:
     assert pacing.window_size(100, rate_per_minute=0, seen_per_second=0.0) == 100
     assert pacing.window_size(100, rate_per_minute=60, seen_per_second=0.0) == 15
+    assert pacing.window_size(500, rate_per_minute=0, seen_per_second=0.0) == pacing.FIRST_WINDOW
+    assert pacing.window_size(500, rate_per_minute=0, seen_per_second=900.0) == 500
     assert pacing.window_size(100, rate_per_minute=0, seen_per_second=2.0) == 30
     assert pacing.window_size(100, rate_per_minute=1, seen_per_second=0.0) == 1
 
