@@ -13,7 +13,7 @@ from outreach.campaigns import planning
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import Lane
 from outreach.delivery import alive as liveness
-from outreach.delivery import engine, fanout, partitions
+from outreach.delivery import cost, engine, fanout, partitions
 from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
@@ -76,8 +76,9 @@ def alive() -> list[int]:
 
 @task("outreach.upkeep")
 def upkeep() -> Any:
-    """Make the partitions that are needed soon; drop and forget what is too old to keep."""
+    """Make the partitions that are needed soon, keep what was spent; drop and forget what is too old to keep."""
     retention_of_rows.forget_notice_data()
+    cost.keep_spends()
     return partitions.keep_partitions() + retention_of_rows.retire()
 
 

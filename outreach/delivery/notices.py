@@ -30,9 +30,10 @@ from outreach.delivery.connection import callers_link, fetch_one
 from outreach.delivery.models import Attempt, Notice
 from outreach.delivery.notice_call import Addressee, NoticeCall, Wording, missing_data, read_addressee, read_wording
 from outreach.delivery.notice_plan import find_run, plan_of, with_accounts
+from outreach.delivery.people import person_facts
 from outreach.delivery.recipients import content_for
 from outreach.delivery.render import Recipient, RenderingFailed, compile_run
-from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
+from outreach.delivery.review import SAMPLE_DELIVERY
 from outreach.delivery.runs import cancel_run, resume_run
 
 #: Characters of `data` as JSON.

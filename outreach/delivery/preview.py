@@ -16,8 +16,9 @@ from outreach.core.models import Organisation
 from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel
 from outreach.delivery.markup import show_attached
 from outreach.delivery.notice_plan import plan_of
+from outreach.delivery.people import person_facts
 from outreach.delivery.render import BoundContent, CompiledRun, Recipient, RenderingFailed, compile_run
-from outreach.delivery.review import SAMPLE_DELIVERY, person_facts
+from outreach.delivery.review import SAMPLE_DELIVERY
 from outreach.delivery.segments import SmsSize, measure_in_latin, measure_post, measure_sms
 
 

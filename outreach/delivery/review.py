@@ -30,6 +30,8 @@ from outreach.core.vocabulary import (
 from outreach.delivery.adapters import capabilities, missing_settings
 from outreach.delivery.carrying import MOST_SEGMENTS, Carrier, Readers, find_refusals
 from outreach.delivery.compile import CompiledContent
+from outreach.delivery.cost import SAMPLE, Cost, SmsLine, estimate, sms_lines
+from outreach.delivery.people import person_facts
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.segments import measure_sms
 
@@ -70,6 +72,10 @@ class Review:
     problems: tuple[ReviewProblem, ...] = ()
     #: Whether no problem is an error.
     may_go: bool = True
+    #: What it would cost, where anything costs.
+    cost: Cost = field(default_factory=Cost)
+    #: Each SMS text with its size and its recipients.
+    sms: tuple[SmsLine, ...] = ()
 
 
 def review(campaign: Campaign) -> Review:
@@ -118,6 +124,7 @@ class _Reviewer:
             self.check_holdout,
         )
         problems = tuple(problem for check in checks for problem in check())
+        cost, sms = self.reckon()
         posts = Counter(c.channel for c in self.contents if c.channel in PUBLIC_CHANNELS)
         public = {channel: posts[channel] for channel in self.campaign.channels if posts[channel]}
         return Review(
@@ -128,7 +135,40 @@ class _Reviewer:
             held_out=self.count.held_out,
             problems=problems,
             may_go=not any(problem.severity == "error" for problem in problems),
+            cost=cost,
+            sms=sms,
         )
+
+    def reckon(self) -> tuple[Cost, tuple[SmsLine, ...]]:
+        """What it costs, and the sizes of its SMS: from messages as some of the audience would get them."""
+        texts = {
+            content.source.language: (f"{path}/body", self._sample_texts(content))
+            for path, content in self.compiled
+            if content.source.channel == Channel.SMS and content.is_sound
+        }
+        ancestors = self.campaign.organisation.ancestor_ids()
+        samples = {language: sample for language, (_path, sample) in texts.items()}
+        cost = estimate(self.frozen, ancestors=ancestors, texts=samples)
+        return cost, sms_lines(self.frozen, cost, texts, ancestors=ancestors)
+
+    def _sample_texts(self, content: CompiledContent) -> list[str]:
+        """The text as some people would get it; one is enough where it says nothing of them."""
+        source = content.source
+        people: list[Subscriber | None] = [None]
+        if "subscriber" in content.roots and self.frozen["topics"]:
+            people = [*self._people().filter(language=source.language).order_by("pk")[:SAMPLE]] or [None]
+        texts = (self._text_for(person, source.channel, source.language, source.variant) for person in people)
+        return [text for text in texts if text is not None]
+
+    def _text_for(self, person: Subscriber | None, channel: str, language: str, variant: str) -> str | None:
+        facts = person_facts(person) if person else {"name": "", "kind": "", "language": language, "attributes": {}}
+        recipient = Recipient(
+            delivery=SAMPLE_DELIVERY, channel=channel, language=language, variant=variant, subscriber=facts
+        )
+        try:
+            return self.run.render(recipient).text
+        except RenderingFailed:
+            return None
 
     def find_errors(self) -> list[ReviewProblem]:
         checks: tuple[Callable[[], Iterator[ReviewProblem]], ...] = (
@@ -418,17 +458,6 @@ class _Reviewer:
         if person is None:
             return {"name": "", "kind": "", "language": language, "attributes": {}}
         return person_facts(person)
-
-
-def person_facts(person: Subscriber) -> dict[str, Any]:
-    """What a template may see of a person."""
-    return {
-        "id": person.pk,
-        "name": person.name,
-        "kind": person.kind,
-        "language": person.language,
-        "attributes": person.attributes,
-    }
 
 
 def _judge_account(account: Account) -> Iterator[ReviewProblem]:

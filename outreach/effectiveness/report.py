@@ -16,6 +16,8 @@ from django.db.models import Count, Max, Min
 
 from outreach.campaigns.models import Campaign, Run
 from outreach.core.vocabulary import EventKind, ReplyKind, RunKind, Verdict
+from outreach.delivery.cost import Cost, spent
+from outreach.delivery.cost import as_json as cost_json
 from outreach.delivery.links import compiled_run
 from outreach.delivery.models import Delivery
 from outreach.effectiveness.funnel import Stage, conversions_of, funnel
@@ -92,6 +94,8 @@ class Report:
     #: ReplyKind -> how many.
     replies: dict[str, int]
     conversions: dict[str, int]
+    #: What its messages cost by now.
+    cost: Cost
 
     @property
     def answers(self) -> int:
@@ -119,6 +123,7 @@ def report(campaign: Campaign) -> Report:
         bars=_over_time(run_ids, tallies),
         replies=replies,
         conversions=conversions,
+        cost=spent(runs),
     )
 
 
@@ -140,6 +145,7 @@ def as_json(found: Report) -> dict[str, Any]:
         "languages": [_line_json("language", line) for line in found.languages],
         "funnel": [_stage_json(stage) for stage in found.stages],
         "links": [link.__dict__ for link in found.links],
+        "cost": cost_json(found.cost),
         "over_time": [{**bar.__dict__, "at": bar.at.isoformat()} for bar in found.bars],
     }
 

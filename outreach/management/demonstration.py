@@ -25,15 +25,24 @@ from outreach.campaigns.services import create_service
 from outreach.core import clock
 from outreach.core.access import Actor, actor_of_user, product_itself
 from outreach.core.models import Account, Installation, Membership, Organisation, User
-from outreach.core.vocabulary import ApprovalPolicy, CampaignState, ConsentAction, ConsentPurpose, SubscriberKind
+from outreach.core.vocabulary import (
+    ApprovalPolicy,
+    CampaignState,
+    Channel,
+    ConsentAction,
+    ConsentPurpose,
+    SubscriberKind,
+)
 from outreach.delivery.accounts import create_account
 from outreach.delivery.launch import schedule, start
+from outreach.delivery.prices import replace_prices
 from outreach.management import demonstration_campaigns as campaigns
 from outreach.management.demonstration_catalogue import (
     ELENA,
     GERGANA,
     MARIA,
     ORGANISATIONS,
+    PRICES,
     SERVICES,
     TOPICS,
     USERS,
@@ -121,7 +130,7 @@ def _make_people_who_log_in() -> None:
 
 def _make_accounts() -> None:
     for sender in senders(settings.SANDBOX_PORTS):
-        create_account(
+        account = create_account(
             _product(sender.organisation),
             adapter=sender.adapter,
             name=sender.name,
@@ -129,6 +138,8 @@ def _make_accounts() -> None:
             is_default=sender.is_default,
             is_sandbox=True,
         )
+        if account.channel == Channel.SMS:
+            replace_prices(_product(sender.organisation), account, PRICES)
     receive_reports()
 
 

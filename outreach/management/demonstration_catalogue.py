@@ -286,6 +286,13 @@ class Sender:
     is_default: bool = True
 
 
+#: What the demonstration's SMS cost; invented.
+PRICES: Final = (
+    {"country": "BG", "unit": "segment", "amount": "0.045", "currency": "EUR", "valid_from": "2026-01-01"},
+    {"country": "", "unit": "segment", "amount": "0.09", "currency": "EUR", "valid_from": "2026-01-01"},
+)
+
+
 def senders(ports: dict[str, int]) -> tuple[Sender, ...]:
     """The accounts, pointed at the peers' ports."""
     imap = {"host": LOOPBACK, "port": ports["imap"], "security": "none", "username": REPLIES, "password": "any"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from babel import Locale
 from babel.core import get_global
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from django.utils import timezone
 from django.utils.translation import get_language
 
@@ -35,6 +36,16 @@ def number(value: float | None, decimals: int = 0) -> str:
         return "–"
     pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
     return _unbroken(format_decimal(value, format=pattern, locale=_locale()))
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """`1 240,50 €`, or a dash where nobody wrote a price; parts of a cent are shown of what costs less than one."""
+    if amount is None:
+        return "–"
+    is_small = 0 < amount < Decimal("0.1")
+    pattern = "#,##0.00####\u00a0¤" if is_small else "#,##0.00\u00a0¤"
+    text = format_currency(amount, currency, format=pattern, locale=_locale(), currency_digits=False)
+    return _unbroken(text)
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
@@ -110,6 +121,11 @@ def zoned(value: datetime | None) -> str:
 def ago(value: datetime) -> str:
     """`3 minutes ago`."""
     return _unbroken(format_timedelta(value - clock.now(), add_direction=True, locale=_locale()))
+
+
+def country(code: str) -> str:
+    """A country's name; a dash where messages have none."""
+    return str(_locale().territories.get(code, code)) if code else "–"
 
 
 def zone_name() -> str:

@@ -14,6 +14,8 @@ from outreach.web import formats
 
 FILTERS = {
     "number": formats.number,
+    "money": formats.money,
+    "country": formats.country,
     "percent": formats.percent,
     "size": formats.size,
     "day": formats.day,

@@ -57,6 +57,8 @@ PAGES = {
     "accounts": "/accounts",
     "account": "{account}",
     "account-new": "/accounts/new/smtp",
+    "prices": "{account}/prices",
+    "costs": "/costs",
     "senders": "/senders",
     "sandbox-email": "/sandbox?channel=email",
     "sandbox-sms": "/sandbox?channel=sms",

@@ -20,6 +20,7 @@ from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import RunKind
 from outreach.delivery.accounts import change_account, create_account
 from outreach.delivery.adapters import adapter_names, check_account, describe
+from outreach.delivery.cost import as_json as cost_json
 from outreach.delivery.launch import cancel, pause, resume, schedule, send_test, start
 from outreach.delivery.models import Delivery
 from outreach.delivery.preview import preview
@@ -147,7 +148,8 @@ def post_preview(request: Caller, campaign_id: str, payload: PreviewCall) -> Any
 
 @router.post("/campaigns/{campaign_id}/review", response=dict[str, Any], summary="Who would get it, and may it go")
 def post_review(request: Caller, campaign_id: str) -> Any:
-    return asdict(review(find(_campaigns(request.auth.organisation), campaign_id)))
+    seen = review(find(_campaigns(request.auth.organisation), campaign_id))
+    return {**asdict(seen), "cost": cost_json(seen.cost)}
 
 
 @router.post("/campaigns/{campaign_id}/test", response={202: RunOut}, summary="Send it to a few addresses to look at")

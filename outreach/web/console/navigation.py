@@ -47,6 +47,7 @@ def navigation(path: str) -> Navigation:
         entry("services", _("Services"), "building-community"),
         entry("accounts", _("Accounts"), "plug"),
         entry("senders", _("Our name"), "eye"),
+        entry("costs", _("Costs"), "chart-bar"),
         entry("branding", _("Look of e-mails"), "sun"),
     ]
     if settings.SANDBOX:

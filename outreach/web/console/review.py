@@ -19,7 +19,7 @@ from outreach.campaigns.models import Campaign
 from outreach.core import clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
-from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ChannelMode, Goal, Permission, Reason
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ChannelMode, Goal, Language, Permission, Reason
 from outreach.delivery.launch import cancel, pause, resume, schedule, start, unschedule
 from outreach.delivery.review import Review, ReviewProblem, review
 from outreach.web.console.campaigns import campaign_of
@@ -76,6 +76,8 @@ def review_page(visit: Visit, key: int) -> HttpResponse:
         messages_of=_messages_of(seen),
         reasons=[(reason, Reason(reason).label, count) for reason, count in seen.skipped.items()],
         sections=sections,
+        channel_names=dict(Channel.choices),
+        language_names=dict(Language.choices),
         mend=next((section for section in sections if section.tone == "bad"), None),
         decision=decide(campaign, visit.actor, seen),
         approvals=campaign.approvals.select_related("user", "token").order_by("-pk")[:6],
