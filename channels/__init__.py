@@ -5,16 +5,23 @@ Outside packages add theirs through the entry-point group `outreach.channels`; a
 
 from __future__ import annotations
 
+import logging
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final, cast
 
+from channels.absent import Absent
+
 if TYPE_CHECKING:
     from channels.base import Adapter
 
+logger = logging.getLogger(__name__)
+
 ENTRY_POINT_GROUP: Final = "outreach.channels"
+#: What an adapter must have; its form may be empty.
+_NEEDED: Final = ("name", "kind", "label", "can", "open", "parse_events", "check")
 
 #: A new adapter is one line here.
 BUILT_IN: Final = {
@@ -62,10 +69,32 @@ def get(name: str) -> Adapter:
         module, _, attribute = place.partition(":")
         return cast("Adapter", getattr(import_module(module), attribute)())
     if name in _installed():
-        return cast("Adapter", _installed()[name].load()())
+        return _installed()[name]
     raise UnknownAdapter(name, names())
 
 
+def find(name: str) -> Adapter:
+    """The adapter of an account that there is already; one that refuses everything where nobody offers it any more."""
+    try:
+        return get(name)
+    except UnknownAdapter:
+        return cast("Adapter", Absent(name))
+
+
 @cache
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+def _installed() -> dict[str, Adapter]:
+    """The adapters of outside packages. One that cannot be used is told in the log, and stops nothing else."""
+    found = {point.name: _load(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {name: adapter for name, adapter in found.items() if adapter is not None}
+
+
+def _load(point: EntryPoint) -> Adapter | None:
+    try:
+        adapter = cast("Adapter", point.load()())
+        lacking = [name for name in _NEEDED if not getattr(adapter, name)]
+    except Exception:  # foreign code may fail in any way as it is loaded
+        logger.exception("An adapter cannot be loaded", extra={"action": "channels.load", "adapter": point.name})
+        return None
+    if lacking:
+        logger.error("An adapter lacks %s", lacking, extra={"action": "channels.load", "adapter": point.name})
+    return None if lacking else adapter

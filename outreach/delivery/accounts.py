@@ -17,7 +17,7 @@ from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
 from outreach.core.secrets import seal, unseal
 from outreach.core.vocabulary import AccountState, Lane, Permission, UnknownPolicy
-from outreach.delivery.adapters import describe, read_settings, split_secrets
+from outreach.delivery.adapters import describe, describe_kept, read_settings, split_secrets
 from outreach.delivery.limits import read_domain_rates, read_warm_up
 
 
@@ -160,7 +160,7 @@ def _read_limits(
 
 
 def _write_settings(account: Account, given: Mapping[str, Any]) -> dict[str, list[Any]]:
-    description = describe(account.adapter)
+    description = describe_kept(account.adapter)
     old_hidden = unseal(account.sealed)
     merged = {**account.settings, **{name: value for name, value in given.items() if name not in old_hidden or value}}
     values, wrong = read_settings(description, merged, kept=frozenset(old_hidden))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
-from channels.base import Capabilities, Field, Problem, ProviderEvent, Receiving, Session, Strict
+from channels.base import Adapter, Capabilities, Field, Problem, ProviderEvent, Receiving, Session, Strict
 from channels.dns_records import SYSTEM
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
@@ -98,6 +98,15 @@ def describe(name: str) -> AdapterDescription:
         adapter = channels.get(name)
     except UnknownAdapter as err:
         raise NotFound(_unknown(name, err.known)) from err
+    return _description(adapter)
+
+
+def describe_kept(name: str) -> AdapterDescription:
+    """As `describe`, for an account that there is already: also where its adapter is not installed any more."""
+    return _description(channels.find(name))
+
+
+def _description(adapter: Adapter) -> AdapterDescription:
     own = {field.name for field in adapter.account_fields}
     extra = tuple(field for field in MAIL_FIELDS if field.name not in own) if adapter.kind == Channel.EMAIL else ()
     return AdapterDescription(
@@ -111,7 +120,7 @@ def describe(name: str) -> AdapterDescription:
 
 def capabilities(adapter: str) -> Capabilities:
     """What the adapter can carry."""
-    return describe(adapter).capabilities
+    return channels.find(adapter).can
 
 
 def plain_account(account: Account) -> PlainAccount:
@@ -146,7 +155,7 @@ def session_for(account_id: int) -> Session:
     account = Account.objects.filter(pk=account_id).first()
     if account is None:
         raise NotFound
-    adapter, plain = channels.get(account.adapter), plain_account(account)
+    adapter, plain = channels.find(account.adapter), plain_account(account)
     if _inbox and isinstance(adapter, Receiving):
         return adapter.open_listening(plain, partial(_inbox[-1], account.pk))
     return adapter.open(plain)
@@ -171,7 +180,7 @@ def check_account(account: Account) -> list[Problem]:
     if missing:
         return missing
     plain = plain_account(account)
-    problems = channels.get(account.adapter).check(plain)
+    problems = channels.find(account.adapter).check(plain)
     if plain.resolver and account.channel == Channel.EMAIL:
         problems = [*problems, judge_one_click(django_settings.BASE_URL)]
     return sorted(
@@ -218,7 +227,7 @@ def missing_settings(account: Account) -> list[Problem]:
             remedy=str(_("Fill it in on the account's page.")),
             field=field.name,
         )
-        for field in describe(account.adapter).fields
+        for field in describe_kept(account.adapter).fields
         if field.required and not field.default and values.get(field.name) in {None, ""}
     ]
 
@@ -272,7 +281,7 @@ def read_settings(
 
 def _faults(adapter: str, values: Mapping[str, Any], kept: frozenset[str]) -> dict[str, list[Any]]:
     """What the adapter itself finds wrong, by path, in the reader's language."""
-    chosen = channels.get(adapter)
+    chosen = channels.find(adapter)
     wrong: dict[str, list[Any]] = {}
     for fault in chosen.find_faults(values, kept) if isinstance(chosen, Strict) else ():
         wrong.setdefault(f"settings/{fault.field}", []).append(gettext(fault.message))

@@ -79,7 +79,7 @@ def accept_hook(
     """
     hook = Hook(kind=kind, url=url, body=body, headers=headers, query=query)
     try:
-        told = channels.get(account.adapter).parse_events(hook, plain_account(account))
+        told = channels.find(account.adapter).parse_events(hook, plain_account(account))
     except ForgedHook as err:
         raise Forged(account=account.pk) from err
     return take_events(account, [_with_delivery(account, hook, event) for event in told])

@@ -66,7 +66,7 @@ def poll_account(account: Account) -> int:
 def _reader_of(account: Account, plain: PlainAccount) -> Callable[[Account, PlainAccount], int] | None:
     if isinstance(plain.settings.get("imap"), dict):
         return _poll_mailbox
-    return _poll_mentions if isinstance(channels.get(account.adapter), Inbound) else None
+    return _poll_mentions if isinstance(channels.find(account.adapter), Inbound) else None
 
 
 def _poll_mailbox(account: Account, plain: PlainAccount) -> int:
@@ -80,7 +80,7 @@ def _poll_mailbox(account: Account, plain: PlainAccount) -> int:
 
 
 def _poll_mentions(account: Account, plain: PlainAccount) -> int:
-    adapter = channels.get(account.adapter)
+    adapter = channels.find(account.adapter)
     if not isinstance(adapter, Inbound):
         return 0
     count = 0

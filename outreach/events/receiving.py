@@ -45,7 +45,7 @@ def receive_all() -> int:
 
 def receive_account(account: Account) -> int:
     """Listen to one account, unless somebody does just now."""
-    adapter = channels.get(account.adapter)
+    adapter = channels.find(account.adapter)
     if not isinstance(adapter, Receiving):
         return 0
     with alone(account) as is_alone:

@@ -54,7 +54,7 @@ def sync_suppressions() -> int:
 
 
 def _keeps_list(account: Account) -> bool:
-    return isinstance(channels.get(account.adapter), Suppressing)
+    return isinstance(channels.find(account.adapter), Suppressing)
 
 
 def sync_account(account: Account) -> int:
@@ -79,7 +79,7 @@ def sync_account(account: Account) -> int:
 
 
 def _tell(account: Account, sync: SuppressionSync, *, until: datetime) -> None:
-    adapter = channels.get(account.adapter)
+    adapter = channels.find(account.adapter)
     addresses = addresses_suppressed(
         account.organisation, account.channel, TOLD, since=sync.told_until and sync.told_until - OVERLAP, until=until
     )
@@ -88,7 +88,7 @@ def _tell(account: Account, sync: SuppressionSync, *, until: datetime) -> None:
 
 
 def _take(account: Account, since: datetime | None) -> int:
-    adapter = channels.get(account.adapter)
+    adapter = channels.find(account.adapter)
     if not isinstance(adapter, Suppressing):
         return 0
     entries, count = iter(adapter.fetch_suppressed(plain_account(account), since)), 0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import channels
+from channels.base import Account, AccountProblem, ForgedHook, Hook, Problem
 from channels.feed import Feed
 
 
@@ -71,3 +72,37 @@ def test_unknown_name_says_what_was_meant(name: str, message: str) -> None:
     assert str(caught.value) == message
     copy: Any = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 -- our own bytes
     assert (str(copy), copy.name) == (message, name)
+
+
+def test_adapter_that_cannot_be_loaded_is_told_in_the_log_and_stops_nothing_else(
+    installed: list[EntryPoint], caplog: pytest.LogCaptureFixture
+) -> None:
+    installed += [
+        entry_point("gone", "nowhere:Gone"),
+        entry_point("half", "channels.feed:UnsupportedContent"),
+        entry_point("press", "channels.feed:Feed"),
+    ]
+    assert channels.names() == ("feed", "postmark", "press", "sendgrid", "smpp", "smtp", "twilio", "x")
+    assert [record.getMessage() for record in caplog.records] == ["An adapter cannot be loaded"] * 2
+    with pytest.raises(channels.UnknownAdapter):
+        channels.get("gone")
+
+
+@pytest.mark.usefixtures("installed")
+def test_account_of_an_adapter_that_is_gone_sends_nothing_and_says_why() -> None:
+    account = Account(id="1", adapter="gone", name="Pagers")
+    absent = channels.find("gone")
+    with pytest.raises(AccountProblem, match="'gone' is not installed here any more"):
+        absent.open(account)
+    with pytest.raises(ForgedHook):
+        absent.parse_events(Hook(kind="events", url="", body=b"[]", headers={}), account)
+    assert absent.check(account) == [
+        Problem(
+            severity="error",
+            code="adapter_absent",
+            message="The adapter “%(name)s” is not installed here any more.",
+            remedy="Install its package again and restart, or use another account.",
+            values={"name": "gone"},
+        )
+    ]
+    assert channels.find("smtp") is channels.get("smtp")

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from channels.base import AccountProblem
 from outreach.core.models import Alert
 from outreach.core.secrets import seal
+from outreach.delivery.adapters import check_account, session_for
 from outreach.events.models import DomainReport, Reply
 from outreach.events.polling import poll_replies
 from outreach.sandbox.imap import ImapPeer
@@ -93,3 +95,21 @@ def test_an_account_that_cannot_be_read_raises_one_alert_and_resolves_it(
     assert poll_replies() == 1
     alert.refresh_from_db()
     assert alert.resolved_at is not None
+
+
+def test_an_account_whose_adapter_is_gone_keeps_nobody_else_from_being_read(sent: Any, mailbox: ImapPeer) -> None:
+    gone = type(sent.account).objects.create(
+        organisation=sent.organisation,
+        adapter="gone",
+        channel="email",
+        name="A package that was removed",
+        unknown_policy="hold",
+        hook_key="hook-key-of-gone",
+    )
+    deliver(1)
+    assert poll_replies() == 1
+    assert [problem.message for problem in check_account(gone)] == [
+        "The adapter “gone” is not installed here any more."
+    ]
+    with pytest.raises(AccountProblem, match="not installed here any more"):
+        session_for(gone.pk)

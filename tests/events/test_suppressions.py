@@ -149,3 +149,10 @@ def test_an_account_may_keep_its_lists_to_itself(sent: Any, lists: Lists) -> Non
     assert sync_suppressions() == 0
     assert lists.peer is not None
     assert lists.peer.requests == []
+
+
+def test_an_account_whose_adapter_is_gone_keeps_nobody_else_from_it(sent: Any, lists: Lists) -> None:
+    facts = {"organisation": sent.organisation, "adapter": "gone", "channel": "email", "unknown_policy": "hold"}
+    type(sent.account).objects.create(**facts, name="A package that was removed", hook_key="hook-key-of-gone")
+    lists.entries = {"bounces": [entry("gone@example.bg")]}
+    assert sync_suppressions() == 1

@@ -16,7 +16,7 @@ from outreach.core.errors import Invalid
 from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, Permission, UnknownPolicy
 from outreach.delivery.accounts import change_account, create_account, pause_account, resume_account
-from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe
+from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe, describe_kept
 from outreach.delivery.limits import today
 from outreach.delivery.pacing import OTHERS
 from outreach.web.console.forms import ConsoleForm, long_text, one_of
@@ -174,7 +174,7 @@ def new_account(visit: Visit, adapter: str) -> HttpResponse:
 @filling(needs=Permission.MANAGE_ACCOUNTS)
 def account(visit: Visit, account_id: int) -> HttpResponse:
     found = visit.find(Account.objects.select_related("organisation"), account_id)
-    description = describe(found.adapter)
+    description = describe_kept(found.adapter)
     form = AccountForm(description, visit.request.POST or None, kept=True, initial=_initial(found))
     if visit.is_post and form.is_valid():
         try:
