@@ -60,6 +60,7 @@ PAGES = {
     "prices": "{account}/prices",
     "costs": "/costs",
     "senders": "/senders",
+    "look": "/look",
     "sandbox-email": "/sandbox?channel=email",
     "sandbox-sms": "/sandbox?channel=sms",
     "sandbox-social": "/sandbox?channel=social",
