@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 from urllib.parse import urlencode
 
@@ -155,3 +156,31 @@ def test_stop_from_a_number_that_nobody_knows_holds_too(client: Client, sent: Se
     assert call(client, "inbound", form) == 200
     assert is_suppressed(sent.organisation, "sms", "+359888999999")
     assert Reply.objects.get().matched_by == ""
+
+
+def test_postmark_logs_in_and_its_hard_bounce_ends_writing_to_the_address(client: Client, db: None) -> None:
+    letter = make_sent()
+    letter.account.adapter = "postmark"
+    letter.account.sealed = seal({"hook_password": "open sesame"})
+    letter.account.save()
+    delivery = Delivery.objects.get(run_id=letter.run.pk, id=letter.delivery)
+    bounce = {
+        "RecordType": "Bounce",
+        "ID": 42,
+        "Type": "HardBounce",
+        "Email": "ivana@example.bg",
+        "BouncedAt": "2026-11-26T16:33:54.9070259Z",
+        "Metadata": {"delivery": delivery.public_id},
+    }
+
+    def post(password: str) -> int:
+        log_in = "Basic " + b64encode(f"outreach:{password}".encode()).decode()
+        path = "/hooks/hook-key-of-plovdiv/events"
+        answer = client.post(path, bounce, content_type="application/json", headers={"authorization": log_in})
+        return answer.status_code
+
+    assert (post("wrong"), HookCall.objects.count()) == (400, 0)
+    assert (post("open sesame"), post("open sesame"), HookCall.objects.count()) == (200, 200, 1)
+    delivery.refresh_from_db()
+    assert delivery.receipt == "bounced"
+    assert is_suppressed(letter.organisation, "email", "ivana@example.bg")
