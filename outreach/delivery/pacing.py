@@ -158,7 +158,7 @@ def capacity(rate_per_minute: int) -> float:
 def window_size(most: int, *, rate_per_minute: int, seen_per_second: float, lease: float = LEASE) -> int:
     """Rows of the next window: the adapter's most, what pacing lets through, and what a quarter of a lease can send.
 
-    Of a provider whose speed is not known yet, FIRST_WINDOW: so the first messages of a run are out and settled at once.
+    Of a provider whose speed is not known yet, FIRST_WINDOW: so a run's first messages are out and settled at once.
     """
     size = float(most)
     if rate_per_minute:
