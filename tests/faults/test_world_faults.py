@@ -19,6 +19,7 @@ import psutil
 import psycopg
 import pytest
 
+from outreach.delivery.pacing import FIRST_WINDOW
 from tests.faults.compare import compare
 from tests.faults.faulty_peer import FaultyPeer, faulty_peer
 from tests.faults.place import CHILDREN, Blast, Place
@@ -33,8 +34,6 @@ POLICIES: Final = ("resend", "hold") if IS_LONG else ("drawn",)
 PEOPLE: Final = 3000 if IS_LONG else 800
 #: Longer than any of the waits below, so that no lease runs out but by a jump or by hand.
 LEASE: Final = 30.0
-#: Of the smtp adapter.
-WINDOW: Final = 200
 #: Of the installation's disk.
 ROOMY: Final = "size=1g"
 #: Seconds for which the peer is down.
@@ -304,7 +303,7 @@ def test_a_full_disk_delays_and_loses_nobody(place: Place, seed: int) -> None:
         wait_until(lambda: place.hands() and peer.attempts, what="a window is in hand")
         with full_disk(place):
             peer.gate.set()
-            wait_until(lambda: len(peer.messages) >= WINDOW, what="the window in hand leaves, and cannot be settled")
+            wait_until(lambda: len(peer.messages) >= FIRST_WINDOW, what="it leaves, and cannot be settled")
         place.finish(blast)
         check(place, "full disk", blast, peer, cut=set(), seed=seed)
         place.wait_until_whole()
