@@ -42,6 +42,7 @@ COMMANDS: Final = (
     Command(name="migrate", module="migrate", summary="bring the database to this version's schema"),
     Command(name="doctor", module="doctor", summary="what is wrong here, and the remedy", needs_database=False),
     Command(name="token", module="token", summary="a new token for the API"),
+    Command(name="keys", module="keys", summary="the encryption of accounts' credentials; --rotate seals them anew"),
     Command(name="import", module="importing", summary="subscribers from CSV or NDJSON"),
     Command(name="ledger", module="ledger", summary="counts by state; --check proves them"),
     Command(name="explain", module="explaining", summary="the receipt of one message, as a story"),

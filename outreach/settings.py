@@ -68,6 +68,11 @@ def _kept_secret_key() -> str:
 #: Signs sessions and tokens, encrypts accounts' secrets; made and kept in the data folder when absent.
 SECRET_KEY = env.str("OUTREACH_SECRET_KEY", default="") or _kept_secret_key()
 
+#: Keys of the accounts' credentials, comma-separated: the first seals, each opens, the secret key last.
+ENCRYPTION_KEYS = tuple(
+    key.strip() for key in env.str("OUTREACH_ENCRYPTION_KEYS", default="").split(",") if key.strip()
+)
+
 #: The database; absent means the embedded PostgreSQL in the data folder.
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASES = {"default": database.django_settings(DATABASE_URL or None, DATA)}

@@ -64,10 +64,13 @@ def personal_channels(frozen: Mapping[str, Any]) -> list[str]:
     return [channel for channel in frozen["channels"] if channel in PERSONAL_CHANNELS]
 
 
-def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes) -> Selection | None:
+def compile_selection(
+    frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes, split: Mapping[str, list[Any]] | None = None
+) -> Selection | None:
     """Compile the audience of a frozen plan; None where it has no personal channel or no topic.
 
     `ancestors` are the organisation's ids up to the root: each of them, and the installation, may suppress an address.
+    `split` says which accounts of a channel get which part of its messages, where there are several.
     """
     channels = personal_channels(frozen)
     topics = [int(topic) for topic in frozen["topics"]]
@@ -78,7 +81,26 @@ def compile_selection(frozen: Mapping[str, Any], *, ancestors: list[int], salt: 
     params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
     keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
     sql = _candidates(_RANGE, has_topics=len(topics) > 1, has_wish=mode is _PREFERRED, has_draw=True) + mode
+    sql, params = with_accounts(sql, params, frozen, split)
     return Selection(bound=_BOUND.format(keys=keys), sql=sql, params=params)
+
+
+def with_accounts(
+    sql: str, params: Mapping[str, Any], frozen: Mapping[str, Any], split: Mapping[str, list[Any]] | None
+) -> tuple[str, dict[str, Any]]:
+    """Say in the SQL which account a row gets: that of its content, or where it is split over several, by a fixed draw.
+
+    The draw is a person's own and the same for every run: whom an account wrote to, it writes to again.
+    """
+    if not split:
+        return sql.replace("{account}", "account_id"), dict(params)
+    channels = personal_channels(frozen)
+    contents = [content for content in frozen["contents"] if content["channel"] in channels]
+    accounts = [
+        SPLIT if content.get("pooled") else account
+        for content, account in zip(contents, params["content_accounts"], strict=True)
+    ]
+    return sql.replace("{account}", _SPLIT_ACCOUNT), {**params, "content_accounts": accounts, **split}
 
 
 def compile_choices(frozen: Mapping[str, Any], *, ancestors: list[int]) -> Selection | None:
@@ -246,6 +268,17 @@ candidates AS MATERIALIZED (
 ),"""  # noqa: S608 -- put together from the constants of this file
 
 
+#: In the place of an account: that which the person's draw falls to.
+SPLIT: Final = 0
+_SPLIT_ACCOUNT = """CASE WHEN account_id <> 0 THEN account_id ELSE (
+        SELECT part.account_id
+        FROM unnest(%(pool_channels)s::text[], %(pool_accounts)s::bigint[], %(pool_lowers)s::float8[],
+            %(pool_uppers)s::float8[]) AS part (channel, account_id, lower, upper)
+        WHERE part.channel = rows.channel
+          AND (hashint8extended(rows.subscriber_id, 0) & 1048575) / 1048576.0 >= part.lower
+          AND (hashint8extended(rows.subscriber_id, 0) & 1048575) / 1048576.0 < part.upper) END"""
+
+
 def _fraction(first: int) -> str:
     """SQL: six bytes of the digest as a number in [0, 1). Byte by byte, since `bit(48)` is read from text."""
     parts = [f"(get_byte(digest, {first + place})::bigint << {40 - 8 * place})" for place in range(6)]
@@ -253,7 +286,7 @@ def _fraction(first: int) -> str:
 
 
 _FATE = """
-    subscriber_id, channel, address_id, account_id, language, {choice} AS choice,
+    subscriber_id, channel, address_id, {account} AS account_id, language, {choice} AS choice,
     CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out' ELSE 'planned' END AS state,
     CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out' ELSE '' END AS reason,
     {draw} AS draw
@@ -264,12 +297,12 @@ _UNCHOSEN = _FATE.replace("{choice}", "''")
 _ALL = f"""
 present AS (SELECT *, bool_or(is_present) OVER (PARTITION BY subscriber_id) AS is_anywhere FROM candidates),
 chosen AS (
-    SELECT {_UNCHOSEN} FROM present WHERE is_present OR (NOT is_anywhere AND rank = 1)
+    SELECT {_UNCHOSEN} FROM present AS rows WHERE is_present OR (NOT is_anywhere AND rank = 1)
 )"""  # noqa: S608 -- put together from the constants of this file
 
 #: With one channel there is nothing to choose.
 _ONE = f"""
-chosen AS (SELECT {_UNCHOSEN} FROM candidates)"""  # noqa: S608 -- put together from the constants of this file
+chosen AS (SELECT {_UNCHOSEN} FROM candidates AS rows)"""  # noqa: S608 -- put together from the constants of this file
 
 #: One row a person: of the channels that work the one they wish for, else the first in the campaign's order; where none
 #: works, one that they have, with the reason why not. `choice` keeps why, since tomorrow nobody could tell any more:
@@ -282,7 +315,7 @@ ranked AS (
     SELECT DISTINCT ON (subscriber_id) *, {PASSED_OVER} AS passed FROM candidates
     ORDER BY subscriber_id, hindrance <> '', NOT is_present, NOT is_wish, rank
 ),
-chosen AS (SELECT {_FATE.replace("{choice}", _CHOICE)} FROM ranked)"""  # noqa: S608 -- put together from the constants of this file
+chosen AS (SELECT {_FATE.replace("{choice}", _CHOICE)} FROM ranked AS rows)"""  # noqa: S608 -- put together from the constants of this file
 
 _PLANNED = "SELECT FROM chosen WHERE state = 'planned'"
 #: How many people are looked at first; each further look takes in ten times as many.

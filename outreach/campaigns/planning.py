@@ -15,12 +15,12 @@ from outreach.campaigns.branding import look_of
 from outreach.campaigns.lifecycle import Verb, next_state
 from outreach.campaigns.models import Campaign, Content, Run
 from outreach.campaigns.pictures import attached_pictures
-from outreach.campaigns.senders import resolve_accounts
+from outreach.campaigns.senders import resolve_pools
 from outreach.core import alerts, audit, clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import CampaignState, ChannelMode, Pictures, RunKind, Tracking
+from outreach.core.vocabulary import PERSONAL_CHANNELS, CampaignState, ChannelMode, Pictures, RunKind, Tracking
 
 
 class NoAccount(LookupError):
@@ -132,12 +132,16 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
     channels = campaign.channels if channels is None else channels
     contents = list(campaign.contents.filter(channel__in=channels).select_related("account"))
     chosen = {content.channel: content.account for content in contents if content.account}
-    by_channel = {**chosen, **resolve_accounts(campaign.organisation, channels)}
+    pools = resolve_pools(campaign.organisation, channels)
+    by_channel = {**chosen, **{channel: pool[0] for channel, pool in pools.items()}}
     missing = [channel for channel in channels if channel not in by_channel]
     if missing and is_whole:
         raise NoAccount(missing)
     named = [content.account for content in contents if content.account]
-    used = {account.pk: account for account in (*by_channel.values(), *named)}
+    several = {channel for channel, pool in pools.items() if channel in PERSONAL_CHANNELS and len(pool) > 1}
+    split = {content.channel for content in contents if not content.account} & several
+    shared = [account for channel in sorted(split) for account in pools[channel]]
+    used = {account.pk: account for account in (*by_channel.values(), *named, *shared)}
     topics = list(campaign.topics.all())
     excluded = list(campaign.excluded_topics.all())
     organisation = campaign.organisation
@@ -159,7 +163,12 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
         "fallback": _fallback(campaign),
         "accounts": {channel: account.pk for channel, account in by_channel.items()},
         "senders": {str(account.pk): sender_facts(account) for account in used.values()},
-        "contents": [_content(content, by_channel) for content in contents],
+        "contents": [
+            _content(content, by_channel)
+            | ({"pooled": True} if content.channel in split and not content.account else {})
+            for content in contents
+        ],
+        **({"pools": {channel: _pool(pools[channel]) for channel in sorted(split)}} if split else {}),
         **look_facts(organisation, [content.body for content in contents if content.pictures == Pictures.ATTACHED]),
         "fallback_language": organisation.language,
         "tracking": campaign.tracking,
@@ -189,6 +198,11 @@ def sender_facts(account: Account) -> dict[str, Any]:
         "delivery_header": str(open_settings.get("delivery_header", True)).lower() not in {"false", "0", "no", "off"},
         "hook_key": account.hook_key,
     }
+
+
+def _pool(accounts: list[Account]) -> list[list[int]]:
+    """[account, weight] of each."""
+    return [[account.pk, account.weight] for account in accounts]
 
 
 def _fallback(campaign: Campaign) -> dict[str, Any] | None:

@@ -20,9 +20,18 @@ def resolve_accounts(organisation: Organisation, channels: Iterable[str]) -> dic
 
     The nearest node counts first; there, a default one before others, a working one before a paused one, the oldest.
     """
+    return {channel: pool[0] for channel, pool in resolve_pools(organisation, channels).items()}
+
+
+def resolve_pools(organisation: Organisation, channels: Iterable[str]) -> dict[str, list[Account]]:
+    """The accounts that each channel's messages may be split over, the usual one first; one query.
+
+    With the usual one are those of the same node that are meant for messages which name no account, as it is.
+    """
     nearness = {id_: distance for distance, id_ in enumerate(organisation.ancestor_ids())}
     accounts = usable_accounts(organisation).filter(channel__in=list(channels))
-    best_last = sorted(
+    pools: dict[str, list[Account]] = {}
+    for account in sorted(
         accounts,
         key=lambda account: (
             nearness[account.organisation_id],
@@ -30,6 +39,13 @@ def resolve_accounts(organisation: Organisation, channels: Iterable[str]) -> dic
             account.state != AccountState.ACTIVE,
             account.pk,
         ),
-        reverse=True,
-    )
-    return {account.channel: account for account in best_last}
+    ):
+        pool = pools.setdefault(account.channel, [])
+        if not pool or _share_alike(pool[0], account):
+            pool.append(account)
+    return pools
+
+
+def _share_alike(usual: Account, other: Account) -> bool:
+    is_beside = (usual.organisation_id, usual.is_sandbox) == (other.organisation_id, other.is_sandbox)
+    return is_beside and usual.is_default and other.is_default

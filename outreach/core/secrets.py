@@ -11,10 +11,13 @@ import hashlib
 import json
 from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from outreach.core.errors import OutreachError
 
 
 @functools.lru_cache(maxsize=32)
@@ -74,24 +77,44 @@ def stamp(purpose: str) -> Stamp:
     return Stamp(derived_key(purpose))
 
 
-def _box() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(derived_key("accounts")))
+class NotOurKey(OutreachError):
+    """What was sealed is opened by none of this installation's keys."""
+
+    message = _("None of this installation's keys opens the credentials of this account. Enter them again.")
+
+
+def _boxes() -> list[Fernet]:
+    """One for each key, that which seals first. The installation's own key is always the last."""
+    keys = [*settings.ENCRYPTION_KEYS, settings.SECRET_KEY]
+    return [Fernet(base64.urlsafe_b64encode(derived_key("accounts", key))) for key in keys]
 
 
 def seal(values: dict[str, Any]) -> bytes:
     """Encrypt a dictionary of secrets (Fernet: AES-128-CBC with HMAC-SHA-256)."""
-    return _box().encrypt(json.dumps(values).encode())
+    return _boxes()[0].encrypt(json.dumps(values).encode())
+
+
+def is_sealed_newly(sealed: bytes | memoryview) -> bool:
+    """Whether the key that seals opens it, too."""
+    try:
+        _boxes()[0].decrypt(bytes(sealed))
+    except InvalidToken:
+        return False
+    return True
 
 
 def unseal(sealed: bytes | memoryview) -> dict[str, Any]:
     """Decrypt what `seal` made; b'' is an empty dictionary.
 
     Raises:
-        cryptography.fernet.InvalidToken: the installation's key is not the one it was sealed with.
+        NotOurKey: none of the installation's keys is the one it was sealed with.
     """
     if not sealed:
         return {}
-    values: dict[str, Any] = json.loads(_box().decrypt(bytes(sealed)))
+    try:
+        values: dict[str, Any] = json.loads(MultiFernet(_boxes()).decrypt(bytes(sealed)))
+    except InvalidToken as err:
+        raise NotOurKey from err
     return values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as random_secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -16,8 +17,10 @@ from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
 from outreach.core.secrets import seal, unseal
-from outreach.core.vocabulary import AccountState, Lane, Permission, UnknownPolicy
+from outreach.core.vocabulary import PERSONAL_CHANNELS, AccountState, Lane, Permission, UnknownPolicy
 from outreach.delivery.adapters import describe, describe_kept, read_settings, split_secrets
+from outreach.delivery.balance import parts, standings
+from outreach.delivery.connection import callers_link
 from outreach.delivery.limits import read_domain_rates, read_warm_up
 
 
@@ -34,6 +37,7 @@ def create_account(
     warm_up: Mapping[str, Any] | None = None,
     is_default: bool = True,
     is_sandbox: bool = False,
+    weight: int = 1,
 ) -> Account:
     """Add an account to the actor's organisation, usable by everything below it.
 
@@ -63,6 +67,7 @@ def create_account(
         hook_key=random_secrets.token_urlsafe(24),
         is_default=is_default,
         is_sandbox=is_sandbox,
+        weight=weight,
         **limits,
     )
     audit.record(actor, "account.created", account, adapter=adapter)
@@ -81,6 +86,7 @@ def change_account(
     domain_rates: Mapping[str, Any] | None = None,
     warm_up: Mapping[str, Any] | None = None,
     is_default: bool | None = None,
+    weight: int | None = None,
 ) -> Account:
     """Change what is given. Settings that are left out stay; so does a secret that is left empty.
 
@@ -102,6 +108,7 @@ def change_account(
         "unknown_policy": unknown_policy,
         "rate_per_minute": rate_per_minute,
         "is_default": is_default,
+        "weight": weight,
         **limits,
     }
     changed = {column: value for column, value in columns.items() if value is not None}
@@ -136,6 +143,31 @@ def resume_account(actor: Actor, account: Account) -> None:
     alerts.resolve_alerts(account, "account_paused", "account_stopped")
     audit.record(actor, "account.resumed", account)
     enqueue("outreach.work", Lane.CAMPAIGNS.value, lane=Lane.CAMPAIGNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """One of the accounts that share a channel, as messages are split now."""
+
+    account: Account
+    #: Of all messages, 0 to 1.
+    part: float
+
+
+def pool_now(account: Account) -> list[Sharing]:
+    """The accounts that this one shares its channel with, itself among them; nothing where it is alone."""
+    beside = Account.objects.filter(
+        organisation=account.organisation,
+        channel=account.channel,
+        is_default=True,
+        is_sandbox=account.is_sandbox,
+    ).order_by("pk")
+    pool = {one.pk: one for one in beside}
+    if account.pk not in pool or len(pool) < 2 or account.channel not in PERSONAL_CHANNELS:
+        return []
+    standing = standings(callers_link(), [[one.pk, one.weight] for one in pool.values()])
+    sizes = {part.account: part.upper - part.lower for part in parts(standing)}
+    return [Sharing(account=one, part=sizes.get(one.pk, 0.0)) for one in pool.values()]
 
 
 def account_for(organisation: Organisation, channel: str) -> Account | None:

@@ -23,6 +23,7 @@ from channels.base import Capabilities, ChannelError, Message, Outcome, OutcomeK
 from outreach.core import failpoints
 from outreach.core.vocabulary import RunKind, Tracking
 from outreach.delivery import pacing, queries, retry
+from outreach.delivery.balance import for_account
 from outreach.delivery.connection import Link, change, fetch
 from outreach.delivery.evidence import append_late
 from outreach.delivery.hand import Lease, Row
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 #: Pause of a batch whose adapter broke, or whose account's trouble could not be written down.
 COME_LATER: Final = 60.0
-#: Compiled runs a worker keeps.
+#: Compiled runs that a worker keeps, each as one account sends it.
 RUNS_KEPT: Final = 8
 
 
@@ -87,7 +88,7 @@ class Engine:
         self._sessions: dict[int, OpenSession] = {}
         #: Of accounts in trouble; closed when what they did is settled, since that may take its time.
         self._forgotten: list[OpenSession] = []
-        self._works: OrderedDict[int, Work] = OrderedDict()
+        self._works: OrderedDict[tuple[int, int], Work] = OrderedDict()
         #: Account id -> messages a second in its last window.
         self._speeds: dict[int, float] = {}
 
@@ -123,7 +124,7 @@ class Engine:
         """Serve a leased batch window by window, until it is done or has to be given back."""
         can = self._door.capabilities(lease.adapter)
         lease = replace(lease, seconds=pacing.lease_seconds(can.timeout))
-        work = self._work(lease.run)
+        work = self._work(lease)
         session = self._session(lease)
         try:
             if session is not None:
@@ -228,24 +229,26 @@ class Engine:
 
     # --- what is kept between batches ---
 
-    def _work(self, run: int) -> Work:
-        if run not in self._works:
+    def _work(self, lease: Lease) -> Work:
+        run, key = lease.run, (lease.run, lease.account)
+        if key not in self._works:
             kind, frozen, path = self._steady.surely(lambda link: fetch(link, queries.READ_SCOPE, run=run))[0]
+            frozen = for_account(frozen, lease.account)
             ancestors = [int(part) for part in path.rstrip("/").split("/")]
             scope = Scope(
                 run=run, kind=kind, frozen=frozen, ancestors=ancestors, reads_attributes=reads_attributes(frozen)
             )
-            self._works[run] = Work(
+            self._works[key] = Work(
                 scope=scope,
                 renderer=self._door.compile_run(frozen, run),
                 variants=_variants(frozen),
                 is_individual=frozen.get("tracking") == Tracking.INDIVIDUAL,
                 may_pause=kind != RunKind.NOTICE,
             )
-        self._works.move_to_end(run)
+        self._works.move_to_end(key)
         if len(self._works) > RUNS_KEPT:
             self._works.popitem(last=False)
-        return self._works[run]
+        return self._works[key]
 
     def _session(self, lease: Lease) -> Session | None:
         """The account's session; None where it cannot be opened: the batch is given back, nothing was in hand."""

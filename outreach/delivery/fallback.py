@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from outreach.audience.selection import PASSED_OVER, Selection, compile_choices, personal_channels
+from outreach.audience.selection import PASSED_OVER, Selection, compile_choices, personal_channels, with_accounts
 from outreach.core import failpoints
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import CampaignState, ChannelMode, CounterKind, DeliveryState, Lane
 from outreach.delivery import counters, queries
 from outreach.delivery.adapters import capabilities
+from outreach.delivery.balance import split
 from outreach.delivery.connection import Link, change, fetch, fetch_one, transaction
 
 #: Failures a transaction.
@@ -139,6 +140,7 @@ class _Ground:
     rule: Rule
     look: Look
     choices: Selection
+    frozen: Mapping[str, Any]
 
 
 def _read(link: Link, run_id: int) -> _Ground | None:
@@ -150,7 +152,7 @@ def _read(link: Link, run_id: int) -> _Ground | None:
         return None
     failures, silent = fetch(link, queries.COUNT_FAILURES, run=run_id)[0]
     look = Look(failures=failures, seen=seen, silent=silent, audience=audience, since=since)
-    return _Ground(state=state, rule=rule, look=look, choices=choices)
+    return _Ground(state=state, rule=rule, look=look, choices=choices, frozen=frozen)
 
 
 def _is_due_now(link: Link, run_id: int) -> bool:
@@ -171,7 +173,7 @@ def _write(link: Link, run_id: int, ground: _Ground) -> Made:
     deltas: counters.Deltas = Tally()
     planned = 0
     if failed:
-        for channel, language, state, reason, count in _insert(link, run_id, ground.choices, failed):
+        for channel, language, state, reason, count in _insert(link, run_id, ground, failed):
             counters.born(deltas, channel=channel, language=language, state=state, reason=reason, count=count)
             deltas[CounterKind.FALLBACK, channel, language, "", ""] += count
             planned += count if state == DeliveryState.PLANNED else 0
@@ -180,12 +182,13 @@ def _write(link: Link, run_id: int, ground: _Ground) -> Made:
     return Made(written=len(failed), planned=planned)
 
 
-def _insert(link: Link, run_id: int, choices: Selection, failed: list[Any]) -> list[Any]:
+def _insert(link: Link, run_id: int, ground: _Ground, failed: list[Any]) -> list[Any]:
     """One row for each failed message; (channel, language, state, reason, rows)."""
     ids, people, draws, whys = (list(column) for column in zip(*failed, strict=True))
-    given = {**choices.params, "run": run_id, "lane": Lane.CAMPAIGNS.value, "size": BATCH}
+    given = {"run": run_id, "lane": Lane.CAMPAIGNS.value, "size": BATCH}
     columns = {"ids": ids, "people": people, "draws": draws, "whys": whys}
-    return fetch(link, choices.sql + _CHOOSE_NEXT + queries.INSERT_FALLBACKS, **given, **columns)
+    chosen, params = with_accounts(_CHOOSE_NEXT, ground.choices.params, ground.frozen, split(link, ground.frozen))
+    return fetch(link, ground.choices.sql + chosen + queries.INSERT_FALLBACKS, **params, **given, **columns)
 
 
 def _params(run_id: int, rule: Rule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from outreach.core import failpoints
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import CampaignState, CounterKind, Lane, RunKind
 from outreach.delivery import counters, queries
+from outreach.delivery.balance import split
 from outreach.delivery.connection import Identity, Link, change, connect, fetch, fetch_one, identity, transaction
 from outreach.delivery.recipients import named_rows, public_rows
 from outreach.delivery.runs import advance_run
@@ -136,7 +137,8 @@ def _write_people(link: Link, plan: Plan, deltas: counters.Deltas, *, chunk: int
     """Write the next chunk of the audience; the last key looked at and how many people there were."""
     if plan.kind == RunKind.TEST:
         return 0, 0
-    selection = compile_selection(plan.frozen, ancestors=plan.ancestors, salt=plan.salt)
+    parts = split(link, plan.frozen)
+    selection = compile_selection(plan.frozen, ancestors=plan.ancestors, salt=plan.salt, split=parts)
     if selection is None:
         return 0, 0
     last, people = fetch(link, selection.bound, **selection.behind(plan.position, chunk))[0]

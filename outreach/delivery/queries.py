@@ -199,10 +199,10 @@ ranked AS (
     ORDER BY subscriber_id, hindrance <> '', NOT is_present, NOT is_wish, rank
 ),
 chosen AS (
-    SELECT subscriber_id, channel, address_id, account_id, language, draw, id AS fallback_of,
+    SELECT subscriber_id, channel, address_id, {account} AS account_id, language, draw, id AS fallback_of,
         concat_ws(' ', why, CASE WHEN is_wish THEN 'wish' END, passed) AS choice, hindrance AS reason,
         CASE WHEN hindrance = '' THEN 'planned' ELSE 'skipped' END AS state
-    FROM ranked
+    FROM ranked AS rows
 )"""
 
 #: Writes fallbacks as fan-out writes its rows, each with the message that it stands in for.
@@ -222,6 +222,142 @@ WITH run AS (
     RETURNING campaign_id
 )
 UPDATE outreach_campaign c SET state = 'running' FROM run WHERE c.id = run.campaign_id
+"""
+
+# --- accounts of a pool ---
+
+#: The share of accounts, and whether they send: not paused, and not at rest for the third time or more.
+READ_STANDING: Final = """
+SELECT id, share, state = 'active' AND NOT (rests >= %(rests)s AND rest_until > clock_timestamp())
+FROM outreach_account WHERE id = ANY (%(accounts)s::bigint[])
+"""
+
+#: Notes since when accounts cannot send. Of a pool's, the share falls: what comes back begins with little.
+BEGIN_TROUBLES: Final = """
+UPDATE outreach_account a SET trouble_since = clock_timestamp(), share_at = clock_timestamp(),
+    share = CASE WHEN a.is_default AND EXISTS (
+        SELECT FROM outreach_account o
+        WHERE o.organisation_id = a.organisation_id AND o.channel = a.channel AND o.is_default AND o.id <> a.id
+    ) THEN %(least)s ELSE a.share END
+WHERE trouble_since IS NULL AND (state = 'paused' OR rests >= %(rests)s)
+RETURNING id, state
+"""
+
+#: Accounts that send again, and whether they have their whole share.
+READ_RECOVERED: Final = """
+SELECT id, share >= 1 FROM outreach_account WHERE trouble_since IS NOT NULL AND state = 'active' AND rests = 0
+"""
+
+#: Notes that an account is well again.
+END_TROUBLE: Final = """
+UPDATE outreach_account SET trouble_since = NULL
+WHERE id = %(account)s AND state = 'active' AND rests = 0 AND share >= 1
+"""
+
+#: Of accounts that are not alone on their channel, or whose share is lowered: share, seconds since it changed, and of
+#: the receipts of the last minutes how many came and how many came late. Of each at most once in `every` seconds.
+READ_SPEEDS: Final = """
+WITH looked AS MATERIALIZED (
+    SELECT a.id, a.share, extract(epoch FROM clock_timestamp() - a.share_at)::float8 AS since
+    FROM outreach_account a
+    WHERE a.state = 'active' AND a.rests = 0
+      AND (a.share_at IS NULL OR a.share_at <= clock_timestamp() - %(every)s * interval '1 second'
+           OR a.share_at > clock_timestamp())
+      AND (a.share < 1 OR (a.is_default AND EXISTS (
+          SELECT FROM outreach_account o
+          WHERE o.organisation_id = a.organisation_id AND o.channel = a.channel AND o.is_default AND o.id <> a.id)))
+),
+receipts AS MATERIALIZED (
+    SELECT d.account_id, d.receipt_at - d.settled_at > %(slow)s * interval '1 second' AS is_slow
+    FROM (
+        SELECT e.run_id, e.delivery FROM outreach_event e
+        WHERE e.at > clock_timestamp() - %(minutes)s * interval '1 minute' AND e.kind = 'delivered' AND e.delivery > 0
+        ORDER BY e.at DESC LIMIT %(most)s
+    ) AS told
+    JOIN outreach_delivery d ON d.run_id = told.run_id AND d.id = told.delivery
+    WHERE d.account_id IN (SELECT id FROM looked) AND d.settled_at IS NOT NULL AND d.receipt_at IS NOT NULL
+)
+SELECT l.id, l.share, l.since, count(r.is_slow), count(*) FILTER (WHERE r.is_slow)
+FROM looked l LEFT JOIN receipts r ON r.account_id = l.id
+GROUP BY l.id, l.share, l.since ORDER BY l.id
+"""
+
+#: Writes a share; whoever's is not whole is in trouble.
+SET_SHARE: Final = """
+UPDATE outreach_account SET share = %(share)s, share_at = clock_timestamp(),
+    trouble_since = CASE WHEN %(share)s < 1 THEN coalesce(trouble_since, clock_timestamp()) ELSE trouble_since END
+WHERE id = %(account)s
+"""
+
+#: Batches that wait for an account which cannot send, of runs that may split their messages: nobody holds them.
+FIND_STRANDED: Final = """
+WITH accounts AS MATERIALIZED (
+    SELECT id FROM outreach_account
+    WHERE trouble_since IS NOT NULL
+      AND (state = 'paused' OR (rests >= %(rests)s AND rest_until > clock_timestamp()))
+),
+runs AS MATERIALIZED (
+    SELECT id, frozen -> 'pools' AS pools, frozen -> 'contents' AS contents FROM outreach_run
+    WHERE state = 'running' AND kind = 'campaign' AND EXISTS (SELECT FROM accounts) AND frozen ? 'pools'
+)
+SELECT b.id, b.run_id, b.account_id, runs.pools, runs.contents
+FROM outreach_batch b JOIN runs ON runs.id = b.run_id
+WHERE b.account_id IN (SELECT id FROM accounts) AND b.state = 'ready' AND b.in_hand = '{}'
+ORDER BY b.id LIMIT %(most)s
+"""
+
+#: Moves a batch's rows that were never handed over, and are in nobody's hand, to other accounts; each keeps an attempt
+#: that says so. Reads the run `FOR SHARE`: after a pause or a cancel nothing moves.
+MOVE_ROWS: Final = """
+WITH run AS MATERIALIZED (SELECT id FROM outreach_run WHERE id = %(run)s AND state = 'running' FOR SHARE),
+batch AS MATERIALIZED (
+    SELECT b.id, b.lane FROM outreach_batch b JOIN run ON run.id = b.run_id
+    WHERE b.id = %(batch)s AND b.state = 'ready' AND b.in_hand = '{}' FOR UPDATE OF b SKIP LOCKED
+),
+rows AS MATERIALIZED (
+    SELECT d.run_id, d.id FROM batch JOIN outreach_delivery d ON d.batch_id = batch.id
+    WHERE d.state IN ('planned', 'deferred') AND d.attempts = 0 AND NOT d.uncertain
+      AND d.account_id = %(account)s AND d.channel = %(channel)s AND d.language = ANY (%(languages)s::text[])
+    ORDER BY d.id FOR UPDATE OF d
+),
+placed AS MATERIALIZED (
+    SELECT r.run_id, r.id, p.account_id
+    FROM rows r JOIN unnest(%(accounts)s::bigint[], %(lowers)s::float8[], %(uppers)s::float8[])
+        AS p (account_id, lower, upper)
+        ON (hashint8extended(r.id, 0) & 1048575) / 1048576.0 >= p.lower
+       AND (hashint8extended(r.id, 0) & 1048575) / 1048576.0 < p.upper
+),
+targets AS MATERIALIZED (
+    SELECT account_id, nextval('outreach_batch_id_seq') AS batch_id
+    FROM (SELECT DISTINCT account_id FROM placed) AS accounts
+),
+made AS (
+    INSERT INTO outreach_batch
+        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+    SELECT t.batch_id, %(run)s, t.account_id, batch.lane, clock_timestamp(), 'ready', 0, '{}', 0, false,
+        clock_timestamp()
+    FROM targets t, batch
+),
+told AS (
+    INSERT INTO outreach_attempt (run_id, delivery, batch, fence, kind, reason, detail, provider_id, at)
+    SELECT p.run_id, p.id, %(batch)s, 0, 'moved', '', left(old.name || ' → ' || new.name, 500), '', clock_timestamp()
+    FROM placed p JOIN outreach_account new ON new.id = p.account_id, outreach_account old
+    WHERE old.id = %(account)s
+),
+moved AS (
+    UPDATE outreach_delivery d SET account_id = p.account_id, batch_id = t.batch_id
+    FROM placed p JOIN targets t ON t.account_id = p.account_id
+    WHERE d.run_id = p.run_id AND d.id = p.id
+    RETURNING d.id
+)
+SELECT count(*) FROM moved
+"""
+
+#: Ends a batch that nobody holds and that has no open row left: its account may never be leased again.
+END_EMPTY_BATCH: Final = """
+UPDATE outreach_batch b SET state = 'done'
+WHERE b.id = %(batch)s AND b.state = 'ready' AND b.in_hand = '{}' AND NOT EXISTS (
+    SELECT FROM outreach_delivery d WHERE d.batch_id = b.id AND d.state IN ('planned', 'deferred'))
 """
 
 # --- notices ---

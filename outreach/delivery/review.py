@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -406,7 +406,15 @@ class _Reviewer:
                 message = _("There is no account to send %(channel)s through.") % {"channel": Channel(channel).label}
                 yield _error("senders", "no_account", f"channels/order/{position}", message, _("Add an account."))
         for account in accounts.values():
-            yield from _judge_account(account)
+            for problem in _judge_account(account):
+                yield replace(problem, severity="warning") if self._has_another(account, accounts) else problem
+
+    def _has_another(self, account: Account, accounts: Mapping[int, Account]) -> bool:
+        """Whether its messages go through others of its pool while it cannot send."""
+        pool = self.frozen.get("pools", {}).get(account.channel, ())
+        beside = [accounts[id_] for id_, _ in pool if id_ in accounts and id_ != account.pk]
+        is_in = account.pk in {id_ for id_, _ in pool}
+        return is_in and any(one.state == AccountState.ACTIVE and not missing_settings(one) for one in beside)
 
     def check_silence(self) -> Iterator[ReviewProblem]:
         """Of an account whose provider reports no receipts, every message would be taken for lost."""

@@ -12,6 +12,7 @@ from django.conf import settings
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import CampaignState, Lane
 from outreach.delivery import pacing, queries
+from outreach.delivery.balance import balance
 from outreach.delivery.connection import Link, change, connect, fetch
 from outreach.delivery.fallback import fall_back_everywhere
 from outreach.delivery.lease import resolve_lost
@@ -26,6 +27,7 @@ def sweep() -> dict[str, int]:
     with connect() as link:
         resolve_lost(link)
         change(link, queries.CLOSE_NOTICE_RUNS)
+        balance(link)
         fall_back_everywhere(link)
         fanned = _move_runs(link)
         return {"outreach.fan_out": fanned, "outreach.work": _publish_work(link)}

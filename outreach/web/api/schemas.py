@@ -118,6 +118,10 @@ class WarmUpIn(Body):
 DomainRates = dict[Annotated[str, Field(max_length=253)], Annotated[int, Field(ge=1, le=10_000_000)]]
 
 
+#: Part of an organisation's accounts of one channel that messages are split over; 0 only stands by.
+Weight = Annotated[int, Field(ge=0, le=1000)]
+
+
 class AccountIn(Body):
     organisation: Slug | None = None
     adapter: Annotated[str, Field(max_length=40)]
@@ -127,6 +131,7 @@ class AccountIn(Body):
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     domain_rates: DomainRates = {}
     warm_up: WarmUpIn | None = None
+    weight: Weight = 1
 
 
 class AccountPatch(Body):
@@ -136,6 +141,7 @@ class AccountPatch(Body):
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
     domain_rates: DomainRates | None = None
     warm_up: WarmUpIn | None = None
+    weight: Weight | None = None
 
 
 #: Promised for later: null for now, and anything else is refused in words.
@@ -425,8 +431,11 @@ class AccountOut(Schema):
     rate_per_minute: int
     domain_rates: dict[str, int]
     warm_up: dict[str, Any] | None
+    weight: int
+    share: float
     state: str
     trouble: str
+    trouble_since: str | None
     hook_urls: dict[str, str]
 
 

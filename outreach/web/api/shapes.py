@@ -102,8 +102,11 @@ def account_json(account: Account) -> Json:
         "rate_per_minute": account.rate_per_minute,
         "domain_rates": account.domain_rates,
         "warm_up": account.warm_up or None,
+        "weight": account.weight,
+        "share": account.share,
         "state": account.state,
         "trouble": account.trouble,
+        "trouble_since": moment(account.trouble_since),
         "hook_urls": hook_urls(account),
     }
 

@@ -7,18 +7,21 @@ from typing import Any, Final
 
 from django import forms
 from django.conf import settings as django_settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from outreach.campaigns.senders import usable_accounts
+from outreach.core import clock
 from outreach.core.errors import Invalid
 from outreach.core.models import Account
-from outreach.core.vocabulary import Channel, Permission, UnknownPolicy
-from outreach.delivery.accounts import change_account, create_account, pause_account, resume_account
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Permission, UnknownPolicy
+from outreach.delivery.accounts import change_account, create_account, pause_account, pool_now, resume_account
 from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe, describe_kept
 from outreach.delivery.limits import today
 from outreach.delivery.pacing import OTHERS
+from outreach.delivery.trial import PUBLIC, send_test_message
 from outreach.web.console.forms import ConsoleForm, long_text, one_of
 from outreach.web.console.visit import Visit, filling, posting, visiting
 
@@ -99,6 +102,16 @@ class AccountForm(ConsoleForm):
         help_text=_("Empty for today."),
     )
     is_default = forms.BooleanField(label=_("Use it where a message names no account"), required=False)
+    weight = forms.IntegerField(
+        label=_("Weight among several"),
+        min_value=0,
+        max_value=1000,
+        initial=1,
+        help_text=_(
+            "Where an organisation has several accounts of a channel, messages are split over them by weight. With 0 "
+            "it only stands by for the others."
+        ),
+    )
 
     def __init__(self, description: AdapterDescription, *args: Any, kept: bool = False, **kwargs: Any) -> None:
         own = {f"{SETTING}{field.name}": _form_field(field, kept=kept) for field in description.fields}
@@ -110,7 +123,7 @@ class AccountForm(ConsoleForm):
 
     def account_data(self) -> dict[str, Any]:
         """As the verbs and the API write it."""
-        names = ("name", "unknown_policy", "rate_per_minute", "is_default", "domain_rates")
+        names = ("name", "unknown_policy", "rate_per_minute", "is_default", "weight", "domain_rates")
         columns = {key: self.cleaned_data[key] for key in names} | {"warm_up": self._warm_up()}
         own = {name.removeprefix(SETTING): self.cleaned_data[name] for name in self.own_names}
         return {**columns, "settings": own}
@@ -158,6 +171,7 @@ def new_account(visit: Visit, adapter: str) -> HttpResponse:
         "unknown_policy": description.capabilities.unknown_policy,
         "rate_per_minute": 0,
         "is_default": True,
+        "weight": 1,
         **{f"{SETTING}{field.name}": field.default for field in description.fields},
     }
     form = AccountForm(description, visit.request.POST or None, initial=initial)
@@ -168,7 +182,7 @@ def new_account(visit: Visit, adapter: str) -> HttpResponse:
             return visit.go("account", account_id=found.pk)
         except Invalid as invalid:
             form.take(invalid)
-    return visit.show("accounts/form.html", form=form, description=description, account=None, today=None)
+    return visit.show("accounts/form.html", form=form, description=description, account=None, today=None, pool=[])
 
 
 @filling(needs=Permission.MANAGE_ACCOUNTS)
@@ -190,6 +204,10 @@ def account(visit: Visit, account_id: int) -> HttpResponse:
         account=found,
         hooks=_hooks(found, description),
         today=today(found),
+        pool=pool_now(found),
+        is_testable=found.channel in PERSONAL_CHANNELS,
+        public_test=PUBLIC,
+        is_resting=found.rest_until is not None and found.rest_until > clock.now(),
     )
 
 
@@ -198,6 +216,22 @@ def check(visit: Visit, account_id: int) -> HttpResponse:
     """Ask the adapter what would stop sending; may ask the provider, sends nothing."""
     found = visit.find(Account.objects.select_related("organisation"), account_id)
     return visit.show("accounts/check.html", account=found, problems=check_account(found))
+
+
+@posting(needs=Permission.MANAGE_ACCOUNTS)
+def send_test(visit: Visit, account_id: int) -> HttpResponse:
+    """Send a real message to one address through this account; the page that follows is its receipt."""
+    found = visit.find(Account.objects.select_related("organisation"), account_id)
+    try:
+        notice = send_test_message(
+            visit.actor, found, to=visit.request.POST.get("to", "").strip(), language=visit.user.language
+        )
+    except Invalid as invalid:
+        for sentences in invalid.fields.values():
+            messages.error(visit.request, " ".join(str(sentence) for sentence in sentences))
+        return visit.go("account", account_id=found.pk)
+    visit.tell(_("The test is on its way. This page says what becomes of it; load it again in a moment."))
+    return visit.go("delivery", public_id=f"{notice.run_id}-{notice.delivery}")
 
 
 @posting(needs=Permission.MANAGE_ACCOUNTS)
@@ -249,6 +283,7 @@ def _initial(account: Account) -> dict[str, Any]:
         "domain_rates": "\n".join(f"{domain} {rate}" for domain, rate in _in_order(account.domain_rates)),
         **_initial_warm_up(account),
         "is_default": account.is_default,
+        "weight": account.weight,
         **{f"{SETTING}{name}": value for name, value in account.settings.items()},
     }
 

@@ -78,6 +78,30 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         sign="player-pause",
         tone="warn",
     ),
+    "account_resting": Wording(
+        title=_("The account “%(name)s” cannot reach its provider"),
+        text=_("It was tried several times and rests a little longer each time. Messages wait; nothing is lost."),
+        action=_("Open the account"),
+        sign="plug",
+        tone="warn",
+    ),
+    "account_slow": Wording(
+        title=_("The provider of “%(name)s” is slow"),
+        text=_(
+            "Of its receipts, %(part)s %% came late. It gets %(share)s %% of its weight now, and more again by itself "
+            "when it is faster."
+        ),
+        action=_("Open the account"),
+        sign="clock",
+        tone="warn",
+    ),
+    "account_evaded": Wording(
+        title=_("Messages of “%(name)s” go through other accounts"),
+        text=_("It cannot send. What nobody had handed over was moved; what was tried through it stays."),
+        action=_("Open the account"),
+        sign="arrow-right",
+        tone="warn",
+    ),
     "inbound_unreadable": Wording(
         title=_("Replies to “%(name)s” cannot be fetched"),
         text=_("The mailbox or network said: %(trouble)s. We try again by ourselves; replies are not lost."),

@@ -94,6 +94,7 @@ urlpatterns = [
     path("accounts/<int:account_id>/prices", costs.prices, name="prices"),
     path("costs", costs.costs, name="costs"),
     path("accounts/<int:account_id>/check", accounts.check, name="check_account"),
+    path("accounts/<int:account_id>/test", accounts.send_test, name="test_account"),
     path("accounts/<int:account_id>/pause", accounts.pause, name="pause_account"),
     path("accounts/<int:account_id>/resume", accounts.resume, name="resume_account"),
     path("senders", senders.senders, name="senders"),
