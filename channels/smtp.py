@@ -6,6 +6,7 @@ commands in `smtp_conversation`.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -28,8 +29,9 @@ from channels.base import (
 from channels.dkim import KEY_SETTINGS, BadKey, Signer, is_selector, load_key
 from channels.mailboxes import address_of, envelope_form
 from channels.sender_domain import check_sender_domain, read_addresses
+from channels.smtp_login import MECHANISMS, WITH_TOKENS
 from channels.smtp_session import SmtpSession
-from channels.smtp_wire import Server, connect
+from channels.smtp_wire import TLS_VERSIONS, Server, connect
 
 
 class Smtp:
@@ -54,9 +56,9 @@ class Smtp:
             name="security",
             label="Encryption",
             kind="choice",
-            choices=("starttls", "tls", "none"),
+            choices=("starttls", "tls", "opportunistic", "none"),
             default="starttls",
-            help="STARTTLS on port 587, TLS on port 465; none only within one's own network.",
+            help="STARTTLS on port 587, TLS on port 465; the others only within one's own network.",
         ),
         Field(name="username", label="User name", required=False, help="Empty where the server asks for none."),
         Field(name="password", label="Password", required=False, secret=True),
@@ -77,6 +79,52 @@ class Smtp:
             required=False,
             default="yes",
             help="Only a server with a certificate of its own making needs no.",
+        ),
+        Field(
+            name="tls_minimum",
+            label="Oldest version of TLS",
+            kind="choice",
+            choices=tuple(TLS_VERSIONS),
+            required=False,
+            default="1.2",
+        ),
+        Field(
+            name="tls_trusted",
+            label="Certificates that are trusted besides",
+            required=False,
+            kind="pem",
+            help="Of an authority of one's own, in PEM form. The system's own are trusted anyway.",
+        ),
+        Field(
+            name="auth",
+            label="Way to log in",
+            kind="choice",
+            choices=MECHANISMS,
+            required=False,
+            default="auto",
+            help="XOAUTH2 and OAUTHBEARER log in by access tokens, as Google and Microsoft ask.",
+        ),
+        Field(
+            name="oauth_url",
+            label="Where access tokens come from",
+            kind="url",
+            required=False,
+            help="Such as https://oauth2.googleapis.com/token.",
+        ),
+        Field(name="oauth_client_id", label="Client id", required=False),
+        Field(name="oauth_client_secret", label="Client secret", required=False, secret=True),
+        Field(
+            name="oauth_refresh_token",
+            label="Refresh token",
+            required=False,
+            secret=True,
+            help="Of the mailbox's owner. Empty where the application has a right of its own, as with Microsoft 365.",
+        ),
+        Field(
+            name="oauth_scope",
+            label="Scope",
+            required=False,
+            help="Such as https://outlook.office365.com/.default with Microsoft 365.",
         ),
         Field(
             name="sends_from",
@@ -130,7 +178,7 @@ class Smtp:
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
         keys = [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
-        return [*_faults_of_addresses(settings), *keys]
+        return [*_faults_of_addresses(settings), *_faults_of_tls(settings), *_faults_of_tokens(settings, kept), *keys]
 
     def check(self, account: Account) -> list[Problem]:
         problems = [*_missing(account), *_check_sender(account)]
@@ -208,6 +256,29 @@ def _faults_of_addresses(settings: Mapping[str, Any]) -> list[Problem]:
     return []
 
 
+def _faults_of_tls(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    trusted = str(settings.get("tls_trusted") or "")
+    try:
+        if trusted:
+            ssl.create_default_context().load_verify_locations(cadata=f"{trusted.strip()}\n")
+    except (ssl.SSLError, ValueError):
+        message = "These are no certificates in PEM form, from -----BEGIN to -----END."
+        yield Problem(severity="error", code="invalid_certificate", message=message, field="tls_trusted")
+
+
+def _faults_of_tokens(settings: Mapping[str, Any], kept: Container[str]) -> Iterator[Problem]:
+    """What is missing for a log-in by access tokens."""
+    if str(settings.get("auth") or "") not in WITH_TOKENS:
+        return
+    needed = ["username", "oauth_url", "oauth_client_id"]
+    if not any(settings.get(name) or name in kept for name in ("oauth_client_secret", "oauth_refresh_token")):
+        needed.append("oauth_client_secret")
+    for name in needed:
+        if not settings.get(name) and name not in kept:
+            message = "Access tokens cannot be asked for without it."
+            yield Problem(severity="error", code="no_token", message=message, field=name)
+
+
 def _check_signing(account: Account) -> tuple[Signer | None, list[Problem]]:
     """What signs, and the DNS records to publish; whether they are there is not asked here."""
     try:
@@ -260,12 +331,14 @@ def _explain(error: ChannelError, account: Account) -> Problem:
 
 
 def _check_protection(server: Server, account: Account) -> list[Problem]:
-    if account.resolver and server.security != "none" and server.verify:
+    if account.resolver and server.is_verified:
         message = "The mail server takes us in, and the connection to it is encrypted."
         return [Problem(severity="good", code="server", message=message)]
     if server.security == "none" and not server.allow_private:
         message = "E-mails and the password travel to the mail server unencrypted."
-    elif server.security != "none" and not server.verify:
+    elif server.security == "opportunistic" and not server.allow_private:
+        message = "E-mails are encrypted only where the mail server offers it, and its certificate is not verified."
+    elif server.security in ("starttls", "tls") and not server.verify:
         message = "The certificate of the mail server is not verified."
     else:
         return []

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
 from channels.addresses import check_host
 from channels.base import Account, AccountProblem, AccountWideFailure
+from channels.oauth import Grant
+from channels.smtp_login import MECHANISMS, WITH_TOKENS, Credentials, choose, say
 from channels.smtp_replies import NotSmtp, Reply, ReplyReader, Step, judge
 
 CONNECT_SECONDS: Final = 10.0
 REPLY_SECONDS: Final = 30.0
+#: Oldest versions of TLS that an account may ask for.
+TLS_VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,12 @@ class Server:
 
     host: str
     port: int
+    #: `starttls` and `tls` ask for encryption, `opportunistic` takes it where it is offered, `none` never does.
     security: str
     verify: bool
+    tls_minimum: str
+    tls_trusted: str
+    credentials: Credentials
     username: str
     password: str
     sender: str
@@ -42,17 +48,54 @@ class Server:
             AccountProblem: a number is none.
         """
         settings = account.settings
+        host, port = str(settings.get("host") or "").strip(), _number(settings, "port", 587)
         return cls(
-            host=str(settings.get("host") or "").strip(),
-            port=_number(settings, "port", 587),
+            host=host,
+            port=port,
             security=str(settings.get("security") or "starttls"),
             verify=str(settings.get("verify") or "yes") != "no",
+            tls_minimum=_choice(settings, "tls_minimum", tuple(TLS_VERSIONS)),
+            tls_trusted=str(settings.get("tls_trusted") or ""),
+            credentials=_credentials(account, host, port),
             username=str(settings.get("username") or ""),
             password=str(settings.get("password") or ""),
             sender=str(settings.get("sender") or ""),
             connections=max(1, min(50, _number(settings, "connections", 4))),
             allow_private=account.allow_private,
         )
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the server has to prove who it is; with `opportunistic` it does not (RFC 7435)."""
+        return self.verify and self.security in ("starttls", "tls")
+
+
+def _credentials(account: Account, host: str, port: int) -> Credentials:
+    texts = {name: str(value) for name, value in account.settings.items() if isinstance(value, str)}
+    mechanism = _choice(account.settings, "auth", MECHANISMS)
+    grant = Grant(
+        token_url=texts.get("oauth_url", ""),
+        client_id=texts.get("oauth_client_id", ""),
+        client_secret=texts.get("oauth_client_secret", ""),
+        refresh_token=texts.get("oauth_refresh_token", ""),
+        scope=texts.get("oauth_scope", ""),
+        allow_private=account.allow_private,
+    )
+    return Credentials(
+        username=texts.get("username", ""),
+        password=texts.get("password", ""),
+        mechanism=mechanism,
+        grant=grant if mechanism in WITH_TOKENS else None,
+        host=host,
+        port=port,
+    )
+
+
+def _choice(settings: Mapping[str, object], name: str, choices: tuple[str, ...]) -> str:
+    chosen = str(settings.get(name) or choices[0])
+    if chosen not in choices:
+        raise AccountProblem(f"The setting {name} is none of {', '.join(choices)}.")
+    return chosen
 
 
 def _number(settings: Mapping[str, object], name: str, default: int) -> int:
@@ -222,7 +265,8 @@ class _Handshake:
                 self._start_tls()
             self._expect(self._read(), Step.GREETING)
             self._say_hello()
-            if self._server.security == "starttls":
+            is_offered = "STARTTLS" in self._extensions
+            if self._server.security == "starttls" or (self._server.security == "opportunistic" and is_offered):
                 self._upgrade()
             if self._server.username:
                 self._log_in()
@@ -241,9 +285,10 @@ class _Handshake:
         self._say_hello()
 
     def _start_tls(self) -> None:
-        context = _tls_context(verify=self._server.verify)
+        server = self._server
         self._sock.settimeout(CONNECT_SECONDS)
         try:
+            context = _tls_context(verify=server.is_verified, minimum=server.tls_minimum, trusted=server.tls_trusted)
             self._sock = context.wrap_socket(self._sock, server_hostname=self._server.host)
         except ssl.SSLError as err:
             if isinstance(err, ssl.SSLCertVerificationError) or _may_pass(err):
@@ -269,41 +314,15 @@ class _Handshake:
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     def _log_in(self) -> None:
-        offered = self._extensions.get("AUTH", "").upper().split()
-        encrypted = isinstance(self._sock, ssl.SSLSocket)
-        # Without encryption the one that does not tell the password goes first.
-        order = ("PLAIN", "LOGIN", "CRAM-MD5") if encrypted else ("CRAM-MD5", "PLAIN", "LOGIN")
-        chosen = next((name for name in order if name in offered), None)
-        if chosen is None:
-            raise AccountProblem("The server offers no way to log in that we know.", reason="account_problem")
-        ways: dict[str, Callable[[], Reply]] = {
-            "PLAIN": self._log_in_plain,
-            "LOGIN": self._log_in_login,
-            "CRAM-MD5": self._log_in_cram,
-        }
-        self._expect(ways[chosen](), Step.LOGIN)
-
-    def _log_in_plain(self) -> Reply:
-        return self._ask("AUTH PLAIN " + _base64(f"\0{self._server.username}\0{self._server.password}"))
-
-    def _log_in_login(self) -> Reply:
-        reply = self._ask("AUTH LOGIN")
-        for answer in (self._server.username, self._server.password):
-            if reply.code != 334:
-                break
-            reply = self._ask(_base64(answer))
-        return reply
-
-    def _log_in_cram(self) -> Reply:
-        reply = self._ask("AUTH CRAM-MD5")
-        if reply.code != 334:
-            return reply
-        try:
-            challenge = base64.b64decode(reply.text, validate=True)
-        except ValueError as err:
-            raise NotSmtp("The server's challenge for AUTH cannot be read.") from err
-        digest = hmac.new(self._server.password.encode(), challenge, "md5").hexdigest()
-        return self._ask(_base64(f"{self._server.username} {digest}"))
+        server = self._server
+        is_encrypted = isinstance(self._sock, ssl.SSLSocket)
+        mechanism = choose(
+            server.credentials.mechanism,
+            self._extensions.get("AUTH", "").upper().split(),
+            is_protected=is_encrypted and server.is_verified,
+            may_tell=is_encrypted or server.security == "none",
+        )
+        self._expect(say(mechanism, server.credentials, self._ask), Step.LOGIN)
 
     def _expect(self, reply: Reply, step: Step) -> None:
         if not reply.is_positive:
@@ -334,13 +353,13 @@ def _may_pass(error: ssl.SSLError) -> bool:
     return is_cut or "INTERNAL_ERROR" in (error.reason or "")
 
 
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode("ascii")
-
-
-@lru_cache(maxsize=2)
-def _tls_context(*, verify: bool) -> ssl.SSLContext:
+@lru_cache(maxsize=32)
+def _tls_context(*, verify: bool, minimum: str = "1.2", trusted: str = "") -> ssl.SSLContext:
+    """`trusted`: certificates in PEM form that are trusted beside the system's."""
     context = ssl.create_default_context()
+    context.minimum_version = TLS_VERSIONS[minimum]
+    if trusted:
+        context.load_verify_locations(cadata=f"{trusted.strip()}\n")  # OpenSSL wants the line end
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -44,6 +44,7 @@ LATIN = frozenset(
     business citizen doctor e email en even hold https mailto name none not_after official out outreach p partner pass
     phone quarantine reject resend rua services spf system_id T tel DANE DNSSEC From MTA SCRAM SHA STS TLSA OAuth
     Google Microsoft AA WCAG kB segment message
+    OAUTHBEARER XOAUTH
     """,
     )
 )

@@ -27,6 +27,8 @@ from outreach.web.console.visit import Visit, filling, posting, visiting
 
 #: Prefix of the form's names for the adapter's own fields.
 SETTING: Final = "settings_"
+#: Beginnings of the names of settings that few accounts need.
+LOGIN: Final = (f"{SETTING}tls_", f"{SETTING}oauth_")
 #: What a provider calls us at, in words, where the adapter reports at all.
 HOOKS: Final = {
     "events": _("Events of messages: delivered, returned, complained"),
@@ -40,6 +42,8 @@ CHOICES: Final = {
     "no": _("no"),
     "false": _("no"),
     "none": _("no encryption"),
+    "opportunistic": _("encrypted where offered, not verified"),
+    "auto": _("whatever the server offers"),
     "transceiver": _("one that sends and receives"),
     "separate": _("one to send, one to receive"),
     "same": _("as in the answer"),
@@ -119,6 +123,7 @@ class AccountForm(ConsoleForm):
         self.own_names = [f"{SETTING}{field.name}" for field in description.fields]
         #: Those that stand in a fold of their own.
         self.imap_names = [name for name in self.own_names if name.startswith(f"{SETTING}imap_")]
+        self.login_names = [name for name in self.own_names if name.startswith(LOGIN) or name == f"{SETTING}auth"]
         self.dkim_names = [name for name in self.own_names if name.startswith(f"{SETTING}dkim_")]
 
     def account_data(self) -> dict[str, Any]:
@@ -268,7 +273,8 @@ def _form_field(field: Any, *, kept: bool) -> forms.Field:
             choices=[(choice, CHOICES.get(choice, choice.upper())) for choice in field.choices], **common
         )
     if field.kind == "pem":
-        return forms.CharField(max_length=LONGEST_KEY, widget=SecretText(attrs=SecretText.ATTRIBUTES), **common)
+        lines = SecretText if field.secret else forms.Textarea
+        return forms.CharField(max_length=LONGEST_KEY, widget=lines(attrs=SecretText.ATTRIBUTES), **common)
     widget: forms.Widget = WIDGETS.get(field.kind, forms.TextInput)()
     if field.secret:
         widget = forms.PasswordInput(attrs={"autocomplete": "off"})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.channels.certificate import make_certificate
 from tests.channels.dns_peer import dns_server
 from tests.channels.smtp_peer import mail_server
 from tests.web.console.conftest import Person
@@ -100,3 +102,21 @@ def test_an_account_of_the_sandbox_asks_no_dns(alice: Person, resolver: Any) -> 
         Account.objects.filter(pk=account.pk).update(is_sandbox=True)
         assert check_account(Account.objects.get(pk=account.pk)) == []
     assert resolver.questions == []
+
+
+def test_certificates_are_no_secret_and_stay_on_the_form(alice: Person, tmp_path: Path) -> None:
+    from outreach.core.models import Account
+
+    pem = make_certificate(tmp_path / "own.pem").read_text()
+    own = "-----BEGIN CERTIFICATE-----" + pem.partition("-----BEGIN CERTIFICATE-----")[2].rstrip()
+    form = {
+        "name": "Mail", "unknown_policy": "resend", "rate_per_minute": "0", "settings_host": "127.0.0.1",
+        "settings_port": "25", "settings_security": "starttls", "settings_sender": "News <news@example.org>",
+        "settings_tls_trusted": own.replace("\n", "\r\n"), "settings_auth": "scram-sha-256",
+    }  # fmt: skip
+    answer = alice.post("/accounts/new/smtp", **form)
+    assert answer.status_code == 302
+    account = Account.objects.get()
+
+    assert unescape(alice.see(f"/accounts/{account.pk}")).count(own) == 1
+    assert (account.settings["tls_trusted"], account.settings["auth"]) == (own, "scram-sha-256")
