@@ -43,6 +43,7 @@ _REFUSALS: Final[Mapping[int, tuple[type[ChannelError], str]]] = {
     21211: (PermanentFailure, "invalid_address"),
     21212: (AccountProblem, "account_problem"),
     21217: (PermanentFailure, "invalid_address"),
+    21266: (PermanentFailure, "invalid_address"),
     21408: (PermanentFailure, "policy"),
     21421: (PermanentFailure, "invalid_address"),
     21601: (AccountProblem, "account_problem"),
@@ -60,7 +61,9 @@ _REFUSALS: Final[Mapping[int, tuple[type[ChannelError], str]]] = {
     21635: (PermanentFailure, "invalid_address"),
     21659: (AccountProblem, "account_problem"),
     21660: (AccountProblem, "account_problem"),
+    21701: (AccountProblem, "account_problem"),
     21703: (AccountProblem, "account_problem"),
+    21704: (AccountProblem, "account_problem"),
     21705: (AccountProblem, "account_problem"),
     30001: (AccountWideFailure, "rate_limited"),
     30002: (AccountProblem, "account_problem"),
@@ -90,7 +93,15 @@ _LATER_FAILURES: Final[Mapping[str, tuple[bool | None, str]]] = {
     "30006": (True, "invalid_address"),
     "30007": (None, "policy"),
     "30008": (None, "refused"),
+    "30009": (False, "temporary"),
+    "30017": (False, "temporary"),
+    "30022": (False, "rate_limited"),
+    "30023": (False, "rate_limited"),
+    "30024": (None, "policy"),
+    "30032": (None, "policy"),
     "30034": (None, "policy"),
+    "30410": (False, "temporary"),
+    "30500": (False, "temporary"),
 }
 
 

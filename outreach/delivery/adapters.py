@@ -80,6 +80,8 @@ class AdapterDescription:
     channel: str
     fields: tuple[Field, ...]
     capabilities: Capabilities
+    #: Whether its provider calls us: then there are addresses to enter there.
+    is_called: bool = True
 
 
 def adapter_names() -> tuple[str, ...]:
@@ -115,6 +117,7 @@ def _description(adapter: Adapter) -> AdapterDescription:
         channel=adapter.kind,
         fields=(*adapter.account_fields, *extra),
         capabilities=adapter.can,
+        is_called=not isinstance(adapter, Receiving),
     )
 
 

@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from channels.base import Account, Message, Outcome, OutcomeKind, Problem
+from channels.base import Account, EventWord, Message, Outcome, OutcomeKind, Problem
 from channels.twilio import Twilio
-from tests.channels.case_twilio import MESSAGE_SID, SID, TOKEN, refused, twilio_peer
+from tests.channels.case_twilio import MESSAGE_SID, SID, TOKEN, refused, status_hook, twilio_peer
 from tests.channels.scripted import Http
 from tests.contract_checks import find_request_faults
 
@@ -110,3 +110,27 @@ def test_check_says_what_twilio_says(answer: Http, code: str, words: str) -> Non
         peer.answer(answer)
         (problem,) = Twilio().check(peer.account)
     assert (problem.severity, problem.code, problem.message) == ("error", code, words)
+
+
+@pytest.mark.parametrize(
+    ("code", "hard", "reason"),
+    [
+        ("21610", True, "suppressed"),
+        ("30003", False, "unreachable"),
+        ("30005", True, "unknown_recipient"),
+        ("30006", True, "invalid_address"),
+        ("30007", None, "policy"),
+        ("30017", False, "temporary"),
+        ("30022", False, "rate_limited"),
+        ("39999", None, ""),
+    ],
+)
+def test_code_of_a_late_failure_says_whether_it_is_for_good(code: str, hard: bool | None, reason: str) -> None:
+    recorded = status_hook("undelivered", EventWord.BOUNCED, code=code, hard=hard, reason=reason)
+    assert Twilio().parse_events(recorded.hook, recorded.account) == list(recorded.events)
+
+
+def test_sender_that_no_network_takes_is_refused_in_the_form() -> None:
+    [fault] = Twilio().find_faults({"sender": "Министерство"}, ())
+    assert (fault.field, fault.message) == ("sender", "The sender's name is longer than 11 characters.")
+    assert Twilio().find_faults({"messaging_service_sid": "MG1"}, ()) == []

@@ -313,7 +313,9 @@ def _initial_warm_up(account: Account) -> dict[str, Any]:
 
 def _hooks(account: Account, description: AdapterDescription) -> list[tuple[str, str, Any]]:
     """(name, URL, what it is for) of the call-backs to enter at the provider."""
-    wanted = []
+    wanted: list[str] = []
+    if not description.is_called:
+        return []
     if description.capabilities.receipts:
         wanted += ["events", "status"]
     if description.capabilities.inbound:
