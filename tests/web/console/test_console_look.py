@@ -120,3 +120,11 @@ def test_other_channels_have_none_of_it(alice: Person) -> None:
     page = alice.see(f"/campaigns/{campaign.pk}/message/sms/en")
     assert [name in page for name in ("preheader", "calendar_title", "picture-file")] == [False] * 3
     assert "MJML" not in alice.see(f"/campaigns/{campaign.pk}/message/feed/en")
+
+
+def test_a_feeds_entry_is_shown_without_what_only_an_e_mail_has(alice: Person) -> None:
+    campaign = campaign_of(alice)
+    path = f"/campaigns/{campaign.pk}/message/feed/en"
+    assert alice.post(path, subject="News", body="Come.", format="markdown").status_code == 302
+    page = alice.see(path)
+    assert ("kB of HTML" in page, "News</b>" in page) == (False, True)
