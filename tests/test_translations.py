@@ -38,13 +38,12 @@ LATIN = frozenset(
     re.findall(
         r"\w+",
         """
-    AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel GIF Gmail GSM HTML IMAP IP JPEG JSON Keys
-    Mail Markdown MB MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PNG PostgreSQL Postmark PTR RPT RSA RSS S SendGrid
-    Settings SID SMPP SMS SMTP SPF STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo _ all alt at bg
-    business citizen doctor e email en even hold https mailto name none not_after official out outreach p partner pass
-    phone quarantine reject resend rua services spf system_id T tel DANE DNSSEC From MTA SCRAM SHA STS TLSA OAuth
-    Google Microsoft AA WCAG kB segment message
-    OAUTHBEARER XOAUTH
+    AC Account API Atom Auth Bearer BEGIN CSV DKIM DMARC DNS Ed END Event Excel GIF Gmail GSM HTML IMAP IP JPEG JSON
+    Keys Mail Markdown MB MG MJML MX NDJSON NTP NUL OpenAPI Outreach PEM PNG PostgreSQL Postmark PTR RPT RSA RSS S
+    SendGrid Settings SID SMPP SMS SMTP SPF STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo _ all
+    alt at bg business citizen doctor e email en even hold https mailto name none not_after official out outreach p
+    partner pass phone quarantine reject resend rua services spf system_id T tel DANE DNSSEC From MTA SCRAM SHA STS
+    TLSA OAuth Google Microsoft AA WCAG kB segment message OAUTHBEARER XOAUTH BG EUR
     """,
     )
 )

@@ -112,7 +112,7 @@ def test_certificates_are_no_secret_and_stay_on_the_form(alice: Person, tmp_path
     form = {
         "name": "Mail", "unknown_policy": "resend", "rate_per_minute": "0", "settings_host": "127.0.0.1",
         "settings_port": "25", "settings_security": "starttls", "settings_sender": "News <news@example.org>",
-        "settings_tls_trusted": own.replace("\n", "\r\n"), "settings_auth": "scram-sha-256",
+        "settings_tls_trusted": own.replace("\n", "\r\n"), "settings_auth": "scram-sha-256", "weight": "1",
     }  # fmt: skip
     answer = alice.post("/accounts/new/smtp", **form)
     assert answer.status_code == 302

@@ -6,7 +6,7 @@ from tests.channels.test_dkim import ed25519_pem, rsa_pem
 from tests.web.console.conftest import Person
 
 FORM = {
-    "name": "Mail", "unknown_policy": "resend", "rate_per_minute": "0", "settings_host": "127.0.0.1",
+    "name": "Mail", "unknown_policy": "resend", "rate_per_minute": "0", "weight": "1", "settings_host": "127.0.0.1",
     "settings_port": "25", "settings_security": "none", "settings_sender": "News <news@example.org>",
 }  # fmt: skip
 
