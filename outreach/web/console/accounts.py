@@ -111,6 +111,7 @@ class AccountForm(ConsoleForm):
         min_value=0,
         max_value=1000,
         initial=1,
+        required=False,
         help_text=_(
             "Where an organisation has several accounts of a channel, messages are split over them by weight. With 0 "
             "it only stands by for the others."
@@ -128,8 +129,10 @@ class AccountForm(ConsoleForm):
 
     def account_data(self) -> dict[str, Any]:
         """As the verbs and the API write it."""
-        names = ("name", "unknown_policy", "rate_per_minute", "is_default", "weight", "domain_rates")
+        names = ("name", "unknown_policy", "rate_per_minute", "is_default", "domain_rates")
         columns = {key: self.cleaned_data[key] for key in names} | {"warm_up": self._warm_up()}
+        if self.cleaned_data["weight"] is not None:
+            columns["weight"] = self.cleaned_data["weight"]
         own = {name.removeprefix(SETTING): self.cleaned_data[name] for name in self.own_names}
         return {**columns, "settings": own}
 
