@@ -92,11 +92,19 @@ _BY_STATUS: Final[dict[str, tuple[type[ChannelError], str]]] = {
     "4.4.5": (TemporaryFailure, "rate_limited"),
     "4.5.3": (TemporaryFailure, "rate_limited"),
     "4.7": (TemporaryFailure, "rate_limited"),
+    "4.7.1": (TemporaryFailure, "temporary"),  # greylisting
     "5.1.1": (PermanentFailure, "unknown_recipient"),
     "5.1.2": (PermanentFailure, "unknown_recipient"),
     "5.1.3": (PermanentFailure, "unknown_recipient"),
     "5.1.6": (PermanentFailure, "unknown_recipient"),
     "5.1.10": (PermanentFailure, "unknown_recipient"),  # RFC 7505, the domain takes no mail
+    "5.2.1": (PermanentFailure, "unknown_recipient"),  # the mailbox is closed
+    "5.4.1": (PermanentFailure, "unknown_recipient"),  # Microsoft 365: nobody of that name
+    "5.4.4": (PermanentFailure, "unknown_recipient"),  # the domain takes no mail
+    "5.4.310": (PermanentFailure, "unknown_recipient"),  # Microsoft 365: there is no such domain
+    "5.4.5": (AccountWideFailure, "rate_limited"),  # Gmail: today's limit of the sender is reached
+    "5.2.252": (AccountProblem, "account_problem"),  # Microsoft 365: this log-in may not send as this sender
+    "5.7.10": (AccountProblem, "account_problem"),  # RFC 5248: it asks for encryption
     "5.1.7": (AccountProblem, "account_problem"),
     "5.1.8": (AccountProblem, "account_problem"),
     "5.7.8": (AccountProblem, "account_problem"),
