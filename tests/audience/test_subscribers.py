@@ -137,7 +137,8 @@ def test_erasure_leaves_nothing_but_digests(actor: Actor, topic: Topic, ministry
 
     assert export_subscriber(subscriber) | {"created_at": "", "erased_at": "", "consents": []} == {
         "id": str(subscriber.pk), "organisation": "ministry", "kind": "citizen", "name": "", "language": "bg",
-        "timezone": "", "preferred_channel": "", "attributes": {}, "is_measured": False, "created_at": "", "erased_at": "",
+        "timezone": "", "preferred_channel": "", "attributes": {}, "is_measured": False,
+        "created_at": "", "erased_at": "",
         "addresses": [], "subscriptions": [], "consents": [],
     }  # fmt: skip
     assert set(Consent.objects.values_list("evidence__ip", flat=True)) == {None}

@@ -112,7 +112,10 @@ def test_stranger_finds_nothing_else_either(alice: Person, charlie: Person) -> N
         f"/accounts/{account.pk}",
         "/deliveries/1-1",
     ]
-    posts = [f"/people/{person.pk}/erase", *(f"/accounts/{account.pk}/{verb}" for verb in ("check", "test", "pause", "resume"))]
+    posts = [
+        f"/people/{person.pk}/erase",
+        *(f"/accounts/{account.pk}/{verb}" for verb in ("check", "test", "pause", "resume")),
+    ]
 
     answers = [charlie.client.get(path).status_code for path in paths]
     answers += [charlie.post(path).status_code for path in posts]
