@@ -92,7 +92,6 @@ _BY_STATUS: Final[dict[str, tuple[type[ChannelError], str]]] = {
     "4.4.5": (TemporaryFailure, "rate_limited"),
     "4.5.3": (TemporaryFailure, "rate_limited"),
     "4.7": (TemporaryFailure, "rate_limited"),
-    "4.7.1": (TemporaryFailure, "temporary"),  # greylisting
     "5.1.1": (PermanentFailure, "unknown_recipient"),
     "5.1.2": (PermanentFailure, "unknown_recipient"),
     "5.1.3": (PermanentFailure, "unknown_recipient"),

@@ -14,7 +14,7 @@ ANSWERS: tuple[tuple[str, str, str, OutcomeKind, str, str], ...] = (
     ("plain 550", "RCPT", "550 no", OutcomeKind.PERMANENT, "unknown_recipient", "message"),
     ("relay denied", "RCPT", "554 5.7.1 relay access denied", OutcomeKind.PERMANENT, "policy", "message"),
     ("mailbox full", "RCPT", "452 4.2.2 mailbox full", OutcomeKind.TEMPORARY, "temporary", "message"),
-    ("disabled", "RCPT", "550 5.2.1 disabled", OutcomeKind.PERMANENT, "refused", "message"),
+    ("disabled", "RCPT", "550 5.2.1 disabled", OutcomeKind.PERMANENT, "unknown_recipient", "message"),
     ("greylisted", "RCPT", "450 4.7.1 try later", OutcomeKind.TEMPORARY, "rate_limited", "message"),
     ("no storage", "RCPT", "452 no storage", OutcomeKind.TEMPORARY, "rate_limited", "message"),
     ("lookup failed", "RCPT", "451 4.4.3 lookup failed", OutcomeKind.TEMPORARY, "temporary", "message"),

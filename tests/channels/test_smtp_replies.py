@@ -40,7 +40,6 @@ def test_enhanced_status_code_is_read(text: str, status: str) -> None:
         (Reply(535, "5.7.8 wrong"), Step.LOGIN, OutcomeKind.ACCOUNT, "account_problem"),
         (Reply(454, "4.7.0 try later"), Step.LOGIN, OutcomeKind.TEMPORARY, "rate_limited"),
         (Reply(421, "4.7.0 slow"), Step.RECIPIENT, OutcomeKind.TEMPORARY, "rate_limited"),
-        (Reply(451, "4.7.1 greylisted"), Step.RECIPIENT, OutcomeKind.TEMPORARY, "temporary"),
         (Reply(550, "5.4.1 Recipient address rejected"), Step.RECIPIENT, OutcomeKind.PERMANENT, "unknown_recipient"),
         (Reply(550, "5.4.5 Daily limit exceeded"), Step.CONTENT, OutcomeKind.TEMPORARY, "rate_limited"),
         (Reply(554, "5.2.252 SendAsDenied"), Step.CONTENT, OutcomeKind.ACCOUNT, "account_problem"),
