@@ -61,6 +61,9 @@ class _Check:
         self._host = str(self._settings.get("host") or "").strip().lower()
         sender = envelope_form(address_of(str(self._settings["sender"])))
         self._domain = sender.rpartition("@")[2].lower()
+        returns_to = str(self._settings.get("bounce_address") or "")
+        #: Of the envelope's sender, which SPF speaks of.
+        self._envelope = envelope_form(returns_to).rpartition("@")[2].lower() if returns_to else self._domain
 
     def run(self) -> Iterator[Problem]:
         parts: tuple[tuple[str, Callable[[], Iterator[Problem]]], ...] = (
@@ -102,12 +105,12 @@ class _Check:
         )
 
     def _spf(self) -> Iterator[Problem]:
-        records = [text for text in self._dns.texts(self._domain) if is_spf(text)]
+        records = [text for text in self._dns.texts(self._envelope) if is_spf(text)]
         addresses, is_told = self._addresses()
         if not addresses:
             yield _unknown_address()
-        verdicts = {address: judge_address(self._domain, address, self._dns) for address in addresses}
-        yield from judge_spf(self._domain, self._host, records, verdicts, is_told=is_told)
+        verdicts = {address: judge_address(self._envelope, address, self._dns) for address in addresses}
+        yield from judge_spf(self._envelope, self._host, records, verdicts, is_told=is_told)
 
     def _dkim(self) -> Iterator[Problem]:
         if not self._keys:

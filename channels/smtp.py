@@ -64,6 +64,13 @@ class Smtp:
         Field(name="password", label="Password", required=False, secret=True),
         Field(name="sender", label="Sender", help="Whom the e-mails come from, such as News <news@example.org>."),
         Field(
+            name="bounce_address",
+            label="Address for returned mail",
+            required=False,
+            kind="email",
+            help="Each message gets one of its own from it, so that what comes back is matched. Empty: the sender's.",
+        ),
+        Field(
             name="connections",
             label="Connections",
             kind="number",
@@ -178,7 +185,8 @@ class Smtp:
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
         keys = [fault for names in KEY_SETTINGS for fault in _faults_of_key(*names, settings=settings, kept=kept)]
-        return [*_faults_of_addresses(settings), *_faults_of_tls(settings), *_faults_of_tokens(settings, kept), *keys]
+        addresses = [*_faults_of_addresses(settings), *_faults_of_bounce_address(settings)]
+        return [*addresses, *_faults_of_tls(settings), *_faults_of_tokens(settings, kept), *keys]
 
     def check(self, account: Account) -> list[Problem]:
         problems = [*_missing(account), *_check_sender(account)]
@@ -245,6 +253,19 @@ def _faults_of_key(
             load_key(kind, pem)
     except BadKey as err:
         yield Problem(severity="error", code="invalid_key", message=str(err), field=key_name)
+
+
+def _faults_of_bounce_address(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    text = str(settings.get("bounce_address") or "").strip()
+    with suppress(UnsupportedContent):
+        if not text or envelope_form(text):
+            return
+    yield Problem(
+        severity="error",
+        code="invalid_bounce_address",
+        message="This is not an e-mail address such as bounces@example.org.",
+        field="bounce_address",
+    )
 
 
 def _faults_of_addresses(settings: Mapping[str, Any]) -> list[Problem]:

@@ -31,6 +31,8 @@ from channels.smtp_wire import Connection
 #: The replies to a message's end and to the next one's envelope, when all goes well.
 _USUAL: Final = re.compile(rb"250 ([^\r\n]*)\r\n250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n")
 _END_OF_DATA: Final = b".\r\n"
+#: An id that ENVID may hold as it is (RFC 3461, 4: xtext).
+_PLAIN_ID: Final = re.compile(r"[0-9A-Za-z.-]{1,100}")
 _CLOSING: Final = 421
 _ENVELOPE: Final = (Step.SENDER, Step.RECIPIENT, Step.DATA)
 
@@ -55,13 +57,20 @@ class Transfer:
         return deque(zip(_ENVELOPE, self.envelope.splitlines(keepends=True), strict=True))
 
 
-def prepare(message: Message, *, sender: str, extensions: Container[str], signer: Signer | None = None) -> Transfer:
-    """What this server must be told to take the message.
+def prepare(
+    message: Message,
+    *,
+    sender: str,
+    extensions: Container[str],
+    returns_to: str = "",
+    signer: Signer | None = None,
+) -> Transfer:
+    """What this server must be told to take the message. `returns_to`: the address that returned mail goes to.
 
     Raises:
         UnsupportedContent: the message cannot be written, or needs what the server does not offer.
     """
-    origin = _envelope_sender(message.sender or sender)
+    origin = _return_path(message, returns_to) if returns_to else _envelope_sender(message.sender or sender)
     recipient = envelope_form(message.to)
     content = message.raw or assemble(message, sender=sender)
     parameters = b""
@@ -74,7 +83,12 @@ def prepare(message: Message, *, sender: str, extensions: Container[str], signer
         if "SMTPUTF8" not in extensions:
             raise UnsupportedContent("The mail server takes no addresses with letters outside of ASCII.")
         parameters += b" SMTPUTF8"
-    envelope = b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (origin.encode(), parameters, recipient.encode())
+    wishes = b""
+    if returns_to and "DSN" in extensions and _PLAIN_ID.fullmatch(message.id):
+        parameters += b" RET=HDRS ENVID=" + message.id.encode()
+        wishes = b" NOTIFY=FAILURE,DELAY"
+    named = origin.encode(), parameters, recipient.encode(), wishes
+    envelope = b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>%b\r\nDATA\r\n" % named
     is_ready = message.is_dotless and content is message.raw
     if signer is not None:  # the bytes that leave, before dots are stuffed: no later step may change them
         content = signer.sign(content)
@@ -97,6 +111,13 @@ def stuff_dots(raw: bytes) -> bytes:
 @lru_cache(maxsize=64)
 def _envelope_sender(sender: str) -> str:
     return envelope_form(address_of(sender))
+
+
+def _return_path(message: Message, address: str) -> str:
+    """The message's own address for returned mail (VERP): its signed id, which the Message-ID begins with, as a tag."""
+    local, _, domain = envelope_form(address).rpartition("@")
+    tag = message.message_id.partition("@")[0]
+    return envelope_form(f"{local}+{tag}@{domain}") if tag else f"{local}@{domain}"
 
 
 class Conversation:

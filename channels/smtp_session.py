@@ -225,6 +225,7 @@ class _Window:
                 return prepare(
                     message,
                     sender=self._server.sender,
+                    returns_to=self._server.bounce_address,
                     extensions=conversation.connection.extensions,
                     signer=self._signer,
                 )

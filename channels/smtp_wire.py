@@ -37,6 +37,8 @@ class Server:
     username: str
     password: str
     sender: str
+    #: Where returned mail goes; '' for the sender's address.
+    bounce_address: str
     connections: int
     allow_private: tuple[str, ...]
 
@@ -60,6 +62,7 @@ class Server:
             username=str(settings.get("username") or ""),
             password=str(settings.get("password") or ""),
             sender=str(settings.get("sender") or ""),
+            bounce_address=str(settings.get("bounce_address") or "").strip(),
             connections=max(1, min(50, _number(settings, "connections", 4))),
             allow_private=account.allow_private,
         )

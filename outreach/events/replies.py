@@ -207,6 +207,8 @@ def _stop_mail(inbound: Inbound) -> None:
 def _match_mail(account: Account, message: Message, reading: mail.Reading) -> Match | None:
     """By what is surest first: an address of ours, the ids it answers, what came back in it, then who wrote it."""
     for address in recipients_of(message):
+        if match := match_message_ids(account, [address]):  # an address for returned mail has a Message-ID's tag
+            return match
         if (found := _PLUS.search(address)) and (match := match_public_id(account, found[1])):
             return match
     answered = f"{message.get('In-Reply-To', '')} {message.get('References', '')}".split()

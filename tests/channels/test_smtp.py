@@ -14,6 +14,7 @@ import channels
 from channels import smtp_session, smtp_wire
 from channels.base import Account, Message, Outcome, OutcomeKind, Problem
 from channels.mime import Skeleton
+from channels.smtp import Smtp
 from channels.smtp_conversation import stuff_dots
 from tests.channels.smtp_peer import DROP, STALL, MailServer, mail_server
 from tests.road.installation import wait_until
@@ -218,6 +219,25 @@ def test_raw_message_is_sent_as_it_stands() -> None:
         send(server.account, [Message(id="1", to="a@example.org", text="", raw=raw)])
         assert server.messages == [("a@example.org", raw)]
         assert "MAIL FROM:<news@example.org> BODY=8BITMIME" in server.commands
+
+
+@pytest.mark.parametrize("offered", ["", "DSN"])
+def test_returned_mail_comes_to_an_address_of_the_message(offered: str) -> None:
+    message = Message(id="1-2", to="a@example.org", text="x", message_id="1-2.0123456789abcdef@example.org")
+    parameters, wishes = (" RET=HDRS ENVID=1-2", " NOTIFY=FAILURE,DELAY") if offered else ("", "")
+    with mail_server(extensions=("PIPELINING", "8BITMIME", *([offered] if offered else []))) as server:
+        outcomes = send(server.account_with(bounce_address="bounces@bücher.example"), [message])
+        assert kinds(outcomes) == all_accepted([message])
+        assert server.commands[1:3] == [
+            f"MAIL FROM:<bounces+1-2.0123456789abcdef@xn--bcher-kva.example>{parameters}",
+            f"RCPT TO:<a@example.org>{wishes}",
+        ]
+
+
+def test_an_address_for_returned_mail_is_one() -> None:
+    faults = Smtp().find_faults({"bounce_address": "bounces at example.org"}, ())
+    assert [(fault.field, fault.code) for fault in faults] == [("bounce_address", "invalid_bounce_address")]
+    assert Smtp().find_faults({"bounce_address": "bounces@example.org"}, ()) == []
 
 
 def test_server_without_8bitmime_gets_seven_bits() -> None:

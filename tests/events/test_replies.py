@@ -145,6 +145,23 @@ def test_a_hard_bounce_ends_writing_to_the_address(sent: Any) -> None:
     assert (receipt(sent), is_suppressed(sent.organisation, "email", "ivana@example.bg")) == ("bounced", True)
 
 
+def test_returned_mail_that_names_nothing_is_known_by_the_address_it_came_to(sent: Any) -> None:
+    tag = message_id(sent).strip("<>").partition("@")[0]
+    named = bounce(sent).decode().partition("--b\nContent-Type: text/rfc822-headers")[0] + "--b--\n"
+    named = named.replace("bounces@", f"bounces+{tag}@").replace("ivana@example.bg", "somebody@else.example")
+    take_mail(sent.account, named.encode())
+    assert kept() == [("bounce", "", sent.delivery, "message_id")]
+    assert receipt(sent) == "bounced"
+
+
+def test_a_forged_address_of_returned_mail_is_not_believed(sent: Any) -> None:
+    tag = f"{sent.run.pk}-{sent.delivery}.{'0' * 16}"
+    forged = bounce(sent).decode().partition("--b\nContent-Type: text/rfc822-headers")[0] + "--b--\n"
+    forged = forged.replace("bounces@", f"bounces+{tag}@").replace("ivana@example.bg", "somebody@else.example")
+    take_mail(sent.account, forged.encode())
+    assert receipt(sent) == ""
+
+
 def test_a_full_mailbox_is_not_for_ever(sent: Any) -> None:
     take_mail(sent.account, bounce(sent, status="5.2.2", diagnostic="552 5.2.2 Mailbox full"))
     assert happened() == [("bounced", sent.delivery, "mailboxfull")]
