@@ -159,7 +159,8 @@ def test_only_rows_that_were_never_tried_move(world: World) -> None:
     box.answer(OutcomeUnknown(), TemporaryFailure())
     world.window = 5
     with world.engine(is_stopping=lambda: True) as engine:
-        assert engine.serve_next("campaigns")
+        while not box.attempts:  # the other account's batch, which has no rows left, may come first
+            assert engine.serve_next("campaigns")
     doubted, deferred = box.attempts[:2]
     left = Delivery.objects.filter(run=run, state="planned").count()
     Account.objects.filter(pk=other.pk).update(state="paused")
