@@ -6,7 +6,6 @@ changes nothing. Reading is `csv_reader`, rows are `import_rows`, writing is `im
 
 from __future__ import annotations
 
-import csv
 import gc
 import io
 import logging
@@ -35,6 +34,7 @@ from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.queue import enqueue
+from outreach.core.spreadsheet import csv_rows
 from outreach.core.vocabulary import JobState, Permission
 
 logger = logging.getLogger(__name__)
@@ -166,14 +166,11 @@ def resume_imports() -> int:
 
 
 def rejections_csv(job: Import) -> Iterator[str]:
-    """Yield the rejected rows as lines of CSV: line, column, code, reason in words, and the row itself.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-    """
-    yield "\ufeff" + _csv_line(["line", "column", "reason", "message", "row"])
+    """Yield the rejected rows as lines of CSV: line, column, code, reason in words, and the row itself."""
+    yield "\ufeff" + csv_rows([["line", "column", "reason", "message", "row"]])
     rows = ImportRejection.objects.filter(job=job).order_by("line")
     for row in rows.iterator(chunk_size=2_000):
-        yield _csv_line([str(row.line), row.column, row.reason, reason_text(row.reason), row.raw.rstrip("\r\n")])
+        yield csv_rows([[row.line, row.column, row.reason, reason_text(row.reason), row.raw.rstrip("\r\n")]])
 
 
 def reason_text(reason: str) -> str:
@@ -335,13 +332,3 @@ def _end(job: Import, state: JobState, *, trouble: str = "") -> None:
         with suppress(FileNotFoundError):
             stored_file(job).unlink()
     job.refresh_from_db()
-
-
-def _csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([_defused(cell) for cell in cells])
-    return line.getvalue()
-
-
-def _defused(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

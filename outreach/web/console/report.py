@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from outreach.campaigns.models import Campaign
+from outreach.core.spreadsheet import csv_rows
 from outreach.core.vocabulary import Channel, DeliveryState, EventKind, Goal, Language
 from outreach.effectiveness.funnel import Stage
 from outreach.effectiveness.report import Line, Report, report
@@ -48,12 +47,10 @@ def export_report(visit: Visit, key: int) -> HttpResponse:
     """Channels and languages side by side as CSV, for a spreadsheet."""
     campaign = visit.find(Campaign.objects.all(), key)
     found = report(campaign)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["dimension", *Line.__dataclass_fields__])
-    for dimension, lines in (("channel", found.channels), ("language", found.languages)):
-        writer.writerows([dimension, *line.__dict__.values()] for line in lines)
-    answer = HttpResponse("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
+    parts = (("channel", found.channels), ("language", found.languages))
+    lines = [[dimension, *line.__dict__.values()] for dimension, part in parts for line in part]
+    text = csv_rows([["dimension", *Line.__dataclass_fields__], *lines])
+    answer = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="report-{campaign.pk}.csv"'
     return answer
 

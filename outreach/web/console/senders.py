@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import Final
 
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from outreach.core.spreadsheet import csv_rows
 from outreach.effectiveness.senders import DomainUse, SourceLine, domain_use, reported_domains, wanted_records
 from outreach.web.console.charts import BARS_HEIGHT, BARS_WIDTH
 from outreach.web.console.visit import Visit, visiting
@@ -62,11 +61,9 @@ def senders(visit: Visit) -> HttpResponse:
 @visiting()
 def export(visit: Visit) -> HttpResponse:
     _domains, use, _days = _chosen(visit)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(SourceLine.__dataclass_fields__)
-    writer.writerows(line.__dict__.values() for line in (use.sources if use else ()))
-    answer = HttpResponse("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
+    lines = (line.__dict__.values() for line in (use.sources if use else ()))
+    text = csv_rows([SourceLine.__dataclass_fields__, *lines])
+    answer = HttpResponse("\ufeff" + text, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="senders.csv"'
     return answer
 
