@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from channels.base import Message
 from channels.mime_form import MailForm
-from outreach.delivery.compile import CompiledContent
 from outreach.delivery.letters import Letterhead, as_subject
-from outreach.delivery.slots import Slot, cut, filled, numbered
-from outreach.delivery.templating import HTML, TEXT
+from outreach.delivery.sameness import Sameness
+from outreach.delivery.slots import Slot, filled
 from outreach.delivery.tokens import Series
 
 if TYPE_CHECKING:
@@ -69,32 +67,19 @@ class LetterForm:
 
 
 def letter_form(
-    compiled: CompiledContent,
-    letter: Letterhead | None,
-    *,
-    shared: Mapping[str, Any],
-    base_url: str,
-    tokens: Series,
-    language: str,
+    sameness: Sameness | None, letter: Letterhead | None, *, base_url: str, tokens: Series, language: str
 ) -> LetterForm | None:
     """The form of a content; None where each message has to be rendered by itself."""
-    if letter is None or letter.skeleton is None or not all(compiled.sources):
+    if sameness is None or letter is None or letter.skeleton is None:
         return None
-    html, text = cut(compiled.sources[0], HTML, shared), cut(compiled.sources[1], TEXT, shared)
-    subject = cut(compiled.source.subject, TEXT, shared)
-    if html is None or text is None or subject is None:
-        return None
-    slots: dict[Slot, int] = {}
-    plain, rich = numbered(text, slots, is_escaped=False), numbered(html, slots, is_escaped=True)
-    heading = numbered(subject, slots, is_escaped=False)
-    form = MailForm.of(letter.skeleton, text=plain, html=rich)
+    form = MailForm.of(letter.skeleton, text=sameness.form.text, html=sameness.form.html)
     if form is None:
         return None
     return LetterForm(
         letter=letter,
         form=form,
-        slots=tuple(slots),
-        subject=tuple(heading),
+        slots=sameness.slots,
+        subject=sameness.form.subject,
         base_url=base_url,
         tokens=tokens,
         language=language,

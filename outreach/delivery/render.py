@@ -228,13 +228,9 @@ class BoundContent:
 
     @functools.cached_property
     def _form(self) -> LetterForm | None:
-        if self.compiled.source.is_notice:
-            return None  # hardly two of them say the same
-        shared = {**self.compiled.shared, **self._aggregate}
         return letter_form(
-            self.compiled,
+            self._sameness,
             self._letterhead,
-            shared=shared,
             base_url=self.run.base_url,
             tokens=self._tokens(TokenKind.PERSON, TokenKind.VIEW),
             language=self.language,

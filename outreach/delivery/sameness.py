@@ -1,7 +1,8 @@
-"""What all messages of one content share, for providers that take it once with each person's values beside.
+"""What all messages of one content share: the texts cut at a person's values. A content that asks more has no form.
 
-A message is rendered as every other; only where the form filled with its values gives the same text to the letter does
-it carry them. So nobody gets another text through such a provider; a content that asks more of a person has no form.
+`letterform` fills it for a mail server. Providers that take it once, with each person's values beside, get it marked
+on a message that was rendered as every other, and only where it gives the same text to the letter: so nobody gets
+another text through them.
 """
 
 from __future__ import annotations
