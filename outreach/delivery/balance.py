@@ -34,6 +34,8 @@ SLOW_PART: Final = 0.1
 #: Fewer receipts than these of the last minutes say nothing.
 LEAST_RECEIPTS: Final = 20
 MINUTES_LOOKED_AT: Final = 15
+#: Receipts that are looked at, the newest.
+MOST_RECEIPTS: Final = 5_000
 #: Batches that are moved in one sweep.
 MOST_BATCHES: Final = 50
 
@@ -149,7 +151,7 @@ def _note_troubles(link: Link) -> None:
 
 def _follow_speed(link: Link) -> None:
     looked = fetch(
-        link, queries.READ_SPEEDS, minutes=MINUTES_LOOKED_AT, slow=SLOW_SECONDS, every=LOWER_EVERY, most=5 * 1_000
+        link, queries.READ_SPEEDS, minutes=MINUTES_LOOKED_AT, slow=SLOW_SECONDS, every=LOWER_EVERY, most=MOST_RECEIPTS
     )
     for account, share, since, receipts, slow in looked:
         new = next_share(Speed(share=share, receipts=receipts, slow=slow, since_change=since))

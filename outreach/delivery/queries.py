@@ -25,7 +25,7 @@ WHERE r.id = %(run)s
 #: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. Without
 #: ON CONFLICT, which doubles the price: the position moves in the same transaction, so a row that is there
 #: already is a contradiction, and the unique constraint says so.
-INSERT_CHUNK: Final = """,
+_INSERT_ROWS: Final = """,
 numbered AS MATERIALIZED (
     SELECT c.*, row_number() OVER (PARTITION BY c.is_planned, c.account_id ORDER BY c.subscriber_id) - 1 AS number
     FROM (SELECT *, state = 'planned' AS is_planned FROM chosen) AS c
@@ -48,13 +48,15 @@ batches AS (
 written AS (
     INSERT INTO outreach_delivery
         (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason,
-        choice)
+        choice, fallback_of)
     SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
-        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason, c.choice
+        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason, c.choice,
+        {fallback_of}
     FROM numbered c LEFT JOIN parts ON c.is_planned AND parts.account_id = c.account_id
 )
 SELECT channel, language, state, reason, count(*) FROM numbered GROUP BY channel, language, state, reason
 """
+INSERT_CHUNK: Final = _INSERT_ROWS.replace("{fallback_of}", "NULL")
 
 #: Writes rows that are no member of an audience: posts, feed entries, test recipients. A batch an account.
 INSERT_OTHERS: Final = """
@@ -206,9 +208,7 @@ chosen AS (
 )"""
 
 #: Writes fallbacks as fan-out writes its rows, each with the message that it stands in for.
-INSERT_FALLBACKS: Final = INSERT_CHUNK.replace("        choice)\n", "        choice, fallback_of)\n").replace(
-    "c.reason, c.choice\n", "c.reason, c.choice, c.fallback_of\n"
-)
+INSERT_FALLBACKS: Final = _INSERT_ROWS.replace("{fallback_of}", "c.fallback_of")
 
 #: Notes that failures were looked for, and how many were known.
 NOTE_LOOK: Final = """
