@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from outreach.audience.models import Topic
 from outreach.campaigns.branding import look_of
+from outreach.campaigns.fields import ContentDraft
 from outreach.campaigns.lifecycle import Verb, next_state
 from outreach.campaigns.models import Campaign, Content, Run
 from outreach.campaigns.pictures import attached_pictures
@@ -225,15 +226,15 @@ def _content(content: Content, by_channel: dict[str, Account]) -> dict[str, Any]
         "subject": content.subject,
         "body": content.body,
         "account": content.account_id or (by_channel[content.channel].pk if content.channel in by_channel else None),
-        **_of_email(content),
+        **email_facts(content, written=content.changed_at),
     }
 
 
-def _of_email(content: Content) -> dict[str, Any]:
-    """What only an e-mail has, where it has it."""
-    facts = {"preheader": content.preheader, "calendar": content.calendar}
+def email_facts(content: Content | ContentDraft, *, written: datetime) -> dict[str, Any]:
+    """What only an e-mail has, where it has it; `written` dates its entry for the calendar."""
+    facts: dict[str, Any] = {"preheader": content.preheader, "calendar": content.calendar}
     if content.calendar:
-        facts["written"] = content.changed_at.isoformat(timespec="seconds")
+        facts["written"] = written.isoformat(timespec="seconds")
     if content.pictures != Pictures.HOSTED:
         facts["pictures"] = content.pictures
     return {key: value for key, value in facts.items() if value}

@@ -25,7 +25,7 @@ from outreach.delivery.adapters import capabilities
 from outreach.delivery.latin import to_latin
 from outreach.delivery.links import compiled_run
 from outreach.delivery.models import Delivery, Notice, Price, Spend
-from outreach.delivery.people import person_facts
+from outreach.delivery.people import NOBODY, person_facts
 from outreach.delivery.prices import Tariff, country_of, tariffs
 from outreach.delivery.render import Recipient, RenderingFailed
 from outreach.delivery.segments import measure_sms
@@ -34,8 +34,6 @@ from outreach.delivery.segments import measure_sms
 SAMPLE: Final = 20
 #: How long after its end a run's receipts and stragglers may still change what it cost.
 SETTLED: Final = timedelta(hours=1)
-#: What is known of somebody who is not there any more, or whom a notice did not name.
-NOBODY: Final[Mapping[str, Any]] = {"name": "", "kind": "", "language": "", "attributes": {}}
 _CENTS: Final = 2
 #: Runs that one task reckons.
 MOST_RUNS: Final = 50

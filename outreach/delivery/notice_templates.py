@@ -13,13 +13,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from outreach.campaigns.fields import ContentDraft, Reader, read_content
+from outreach.campaigns.fields import Reader, read_content
 from outreach.campaigns.models import NoticeTemplate
+from outreach.campaigns.planning import email_facts
 from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import PERSONAL_CHANNELS, LawfulBasis, Permission, Pictures
+from outreach.core.vocabulary import PERSONAL_CHANNELS, LawfulBasis, Permission
 from outreach.delivery.compile import compile_content, source_of
 from outreach.delivery.notice_plan import plan_of
 
@@ -93,18 +94,8 @@ def read_own_content(data: Mapping[str, Any], organisation: Organisation, *, at:
         "subject": content.subject,
         "body": content.body,
         "account": content.account.pk if content.account else None,
-        **_of_email(content),
+        **email_facts(content, written=clock.now()),
     }
-
-
-def _of_email(content: ContentDraft) -> dict[str, Any]:
-    """What only an e-mail has, where it has it."""
-    facts: dict[str, Any] = {"preheader": content.preheader, "calendar": content.calendar}
-    if content.calendar:
-        facts["written"] = clock.now().isoformat(timespec="seconds")
-    if content.pictures != Pictures.HOSTED:
-        facts["pictures"] = content.pictures
-    return {key: value for key, value in facts.items() if value}
 
 
 def check_texts(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from outreach.audience.models import Subscriber
+
+#: Of somebody of whom nothing is known.
+NOBODY: Final[Mapping[str, Any]] = {"name": "", "kind": "", "language": "", "attributes": {}}
 
 
 def person_facts(person: Subscriber) -> dict[str, Any]:

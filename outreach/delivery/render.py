@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 from jinja2 import Template, TemplateError
@@ -17,6 +17,7 @@ from outreach.delivery import tokens
 from outreach.delivery.compile import CompiledContent, ContentProblem, compile_content, source_of
 from outreach.delivery.letterform import LetterForm, letter_form
 from outreach.delivery.letters import Letterhead, as_subject, letterhead
+from outreach.delivery.people import NOBODY
 from outreach.delivery.sameness import Sameness, find_sameness
 from outreach.delivery.slots import bounded
 from outreach.delivery.templating import OutputTooLong, render_within_bounds
@@ -328,12 +329,9 @@ def _one_line(template: Template | None, values: dict[str, Any]) -> str:
     return as_subject(render_within_bounds(template, values) if template else "")
 
 
-_NOBODY: Final[dict[str, Any]] = {"name": "", "kind": "", "language": "", "attributes": {}}
-
-
 def _person(subscriber: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if subscriber is None:
-        return _NOBODY
+        return NOBODY
     attributes = subscriber.get("attributes") or {}
     return {
         "name": subscriber.get("name") or "",

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from channels.base import Capabilities
+from channels.base import Capabilities, Message
 from outreach.audience.models import Subscriber, Subscription
 from outreach.audience.selection import AudienceCount, count_audience, reaches_anybody
 from outreach.campaigns.models import Campaign
@@ -29,9 +29,9 @@ from outreach.core.vocabulary import (
 )
 from outreach.delivery.adapters import capabilities, missing_settings
 from outreach.delivery.carrying import MOST_SEGMENTS, Carrier, Readers, find_refusals
-from outreach.delivery.compile import CompiledContent
+from outreach.delivery.compile import CompiledContent, ContentSource
 from outreach.delivery.cost import SAMPLE, Cost, SmsLine, estimate, sms_lines
-from outreach.delivery.people import person_facts
+from outreach.delivery.people import NOBODY, person_facts
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.segments import measure_sms
 
@@ -157,16 +157,21 @@ class _Reviewer:
         people: list[Subscriber | None] = [None]
         if "subscriber" in content.roots and self.frozen["topics"]:
             people = [*self._people().filter(language=source.language).order_by("pk")[:SAMPLE]] or [None]
-        texts = (self._text_for(person, source.channel, source.language, source.variant) for person in people)
-        return [text for text in texts if text is not None]
+        messages = (self._message(source, person) for person in people)
+        return [message.text for message in messages if message is not None]
 
-    def _text_for(self, person: Subscriber | None, channel: str, language: str, variant: str) -> str | None:
-        facts = person_facts(person) if person else {"name": "", "kind": "", "language": language, "attributes": {}}
+    def _message(self, source: ContentSource, person: Subscriber | None) -> Message | None:
+        """The message for this person, or for somebody of whom nothing is known; None where it cannot be made."""
+        facts = person_facts(person) if person else {**NOBODY, "language": source.language}
         recipient = Recipient(
-            delivery=SAMPLE_DELIVERY, channel=channel, language=language, variant=variant, subscriber=facts
+            delivery=SAMPLE_DELIVERY,
+            channel=source.channel,
+            language=source.language,
+            variant=source.variant,
+            subscriber=None if source.channel in PUBLIC_CHANNELS else facts,
         )
         try:
-            return self.run.render(recipient).text
+            return self.run.render(recipient)
         except RenderingFailed:
             return None
 
@@ -301,9 +306,9 @@ class _Reviewer:
             source = content.source
             if not content.is_sound or source.channel != Channel.SMS:
                 continue
-            text = self._sample_text(source.channel, source.language, source.variant)
-            if text is not None:
-                yield from self._judge_length(f"{path}/body", text)
+            message = self._message(source, self._first(source.language))
+            if message is not None:
+                yield from self._judge_length(f"{path}/body", message.text)
 
     def _judge_length(self, path: str, text: str) -> Iterator[ReviewProblem]:
         size = measure_sms(text)
@@ -356,35 +361,14 @@ class _Reviewer:
             return reached.filter(own | ~Q(language__in=written) if is_fallback else own).order_by("pk")
 
         def render(person: Subscriber | None) -> tuple[str, str] | None:
-            facts = person_facts(person) if person else {"name": "", "kind": "", "language": "", "attributes": {}}
-            recipient = Recipient(
-                delivery=SAMPLE_DELIVERY,
-                channel=source.channel,
-                language=source.language,
-                variant=source.variant,
-                subscriber=None if source.channel in PUBLIC_CHANNELS else facts,
-            )
-            try:
-                message = self.run.render(recipient)
-            except RenderingFailed:
-                return None
-            return message.text, message.html
+            message = self._message(source, person)
+            return (message.text, message.html) if message else None
 
         is_public = source.channel in PUBLIC_CHANNELS
         return Readers(count=lambda: 1 if is_public else people().count(), people=people, render=render)
 
     def _limits(self, channel: str) -> Capabilities:
         return capabilities(self.frozen["senders"][str(self.frozen["accounts"][channel])]["adapter"])
-
-    def _sample_text(self, channel: str, language: str, variant: str) -> str | None:
-        person = None if channel in PUBLIC_CHANNELS else self._sample(language)
-        recipient = Recipient(
-            delivery=SAMPLE_DELIVERY, channel=channel, language=language, variant=variant, subscriber=person
-        )
-        try:
-            return self.run.render(recipient).text
-        except RenderingFailed:
-            return None
 
     def check_attributes(self) -> Iterator[ReviewProblem]:
         """How many people lack what the text prints about them."""
@@ -461,11 +445,8 @@ class _Reviewer:
         people = self._people().filter(pk__in=reached.values("subscriber"))
         return dict(people.order_by().values_list("language").annotate(Count("pk")))
 
-    def _sample(self, language: str) -> dict[str, Any]:
-        person = self._people().filter(language=language).order_by("pk").first() if self.frozen["topics"] else None
-        if person is None:
-            return {"name": "", "kind": "", "language": language, "attributes": {}}
-        return person_facts(person)
+    def _first(self, language: str) -> Subscriber | None:
+        return self._people().filter(language=language).order_by("pk").first() if self.frozen["topics"] else None
 
 
 def _judge_account(account: Account) -> Iterator[ReviewProblem]:
