@@ -9,7 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 
-from channels.base import AccountProblem, TemporaryFailure
+from channels.base import AccountProblem, AccountWideFailure
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -25,7 +25,7 @@ def check_host(host: str, port: int, allow_private: Iterable[str] = ()) -> list[
 
     Raises:
         AccountProblem: the name does not exist, or every address of it is private and not allowed.
-        TemporaryFailure: the resolver did not answer.
+        AccountWideFailure: the resolver did not answer.
     """
     exceptions = [_parse_entry(entry) for entry in allow_private]
     found = _resolve(host, port)
@@ -36,6 +36,25 @@ def check_host(host: str, port: int, allow_private: Iterable[str] = ()) -> list[
             reason="account_problem",
         )
     return allowed
+
+
+def connect_to(host: str, port: int, allow_private: Iterable[str], *, seconds: float) -> socket.socket:
+    """A TCP connection to the first address that may be had and answers within `seconds`; small writes leave at once.
+
+    Raises:
+        AccountProblem: as `check_host` says.
+        AccountWideFailure: the resolver or every address is silent.
+    """
+    failure: OSError | None = None
+    for address in check_host(host, port, allow_private):
+        try:
+            sock = socket.create_connection((address, port), timeout=seconds)
+        except OSError as err:
+            failure = err
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+    raise AccountWideFailure(f"{host}:{port} cannot be reached: {failure}", reason="temporary") from failure
 
 
 def is_public(address: IPAddress) -> bool:
@@ -77,7 +96,7 @@ def _resolve(host: str, port: int) -> list[str]:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as err:
         if err.errno == socket.EAI_AGAIN:
-            raise TemporaryFailure(f"The name {host} could not be looked up just now.") from err
+            raise AccountWideFailure(f"The name {host} could not be looked up just now.", reason="temporary") from err
         raise AccountProblem(f"There is no host named {host}.", reason="account_problem") from err
     except UnicodeError as err:
         raise AccountProblem(f"{host!r} is not a host name.", reason="account_problem") from err

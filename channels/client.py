@@ -35,7 +35,6 @@ from channels.base import (
     ChannelError,
     OutcomeUnknown,
     PermanentFailure,
-    TemporaryFailure,
 )
 
 #: Together under a quarter of a worker's lease, which one call must not outlast.
@@ -207,7 +206,7 @@ class GuardedTransport(HTTPAdapter):
         host, port = target.hostname or "", target.port or _DEFAULT_PORTS.get(target.scheme, 0)
         checked_at, addresses = self._addresses.get((host, port), (0.0, []))
         if not addresses or time.monotonic() - checked_at > _ADDRESS_SECONDS:
-            addresses = _look_up(host, port, self._allow_private)
+            addresses = check_host(host, port, self._allow_private)
             self._addresses[(host, port)] = (time.monotonic(), addresses)
         return addresses
 
@@ -236,13 +235,6 @@ class GuardedTransport(HTTPAdapter):
             body=body, headers=headers, status=source.status, reason=source.reason, preload_content=False
         )
         return self.build_response(request, whole)
-
-
-def _look_up(host: str, port: int, allow_private: tuple[str, ...]) -> list[str]:
-    try:
-        return check_host(host, port, allow_private)
-    except TemporaryFailure as err:
-        raise AccountWideFailure(err.detail, reason="temporary") from err
 
 
 def _pinned(request: requests.PreparedRequest, target: SplitResult, address: str) -> requests.PreparedRequest:

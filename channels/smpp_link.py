@@ -12,14 +12,14 @@ import ssl
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
 from smpplib import consts, exceptions, smpp
 
-from channels.addresses import check_host
+from channels.addresses import connect_to
 from channels.base import Account, AccountProblem, AccountWideFailure, ProviderEvent, Take, TemporaryFailure
 from channels.smpp_answers import read_delivered, refusal
 
@@ -43,7 +43,7 @@ class Smsc:
     is_secure: bool
     verify: bool
     system_id: str
-    password: str
+    password: str = field(repr=False)
     system_type: str
     #: How receipts write the ids of messages: `same`, `decimal` or `hexadecimal`.
     ids: str
@@ -245,7 +245,8 @@ def bind(smsc: Smsc, *, take: Take | None = None, role: str = "transceiver") -> 
     Raises:
         ChannelError: the SMSC is away, is not to be trusted, or refuses us. Nothing was sent.
     """
-    link = Link(smsc, _open_socket(smsc), take=take)
+    sock = connect_to(smsc.host, smsc.port, smsc.allow_private, seconds=CONNECT_SECONDS)
+    link = Link(smsc, _secured(smsc, sock) if smsc.is_secure else sock, take=take)
     try:
         link.write(
             f"bind_{role}",
@@ -274,26 +275,6 @@ def _refused(status: int) -> AccountProblem | AccountWideFailure:
     kind = AccountWideFailure if isinstance(error, TemporaryFailure) else AccountProblem
     reason = error.reason if kind is AccountWideFailure else "account_problem"
     return kind(f"The SMSC refused the log-in: {error.detail}", reason=reason, status=status)
-
-
-def _open_socket(smsc: Smsc) -> socket.socket:
-    failure: OSError | None = None
-    for address in _addresses(smsc):
-        try:
-            sock = socket.create_connection((address, smsc.port), timeout=CONNECT_SECONDS)
-        except OSError as err:
-            failure = err
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _secured(smsc, sock) if smsc.is_secure else sock
-    raise AccountWideFailure(f"{smsc.host}:{smsc.port} cannot be reached: {failure}", reason="temporary") from failure
-
-
-def _addresses(smsc: Smsc) -> list[str]:
-    try:
-        return check_host(smsc.host, smsc.port, smsc.allow_private)
-    except TemporaryFailure as err:
-        raise AccountWideFailure(err.detail, reason="temporary") from err
 
 
 def _secured(smsc: Smsc, sock: socket.socket) -> socket.socket:

@@ -287,6 +287,7 @@ class _Window:
 
 
 def _redacted(outcome: Outcome, server: Server) -> Outcome:
-    if server.password and server.password in outcome.detail:
-        return replace(outcome, detail=outcome.detail.replace(server.password, "…"))
+    password = server.credentials.password
+    if password and password in outcome.detail:
+        return replace(outcome, detail=outcome.detail.replace(password, "…"))
     return outcome

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
-from channels.addresses import check_host
+from channels.addresses import connect_to
 from channels.base import Account, AccountProblem, AccountWideFailure
 from channels.oauth import Grant
 from channels.smtp_login import MECHANISMS, WITH_TOKENS, Credentials, choose, say
@@ -34,8 +34,6 @@ class Server:
     tls_minimum: str
     tls_trusted: str
     credentials: Credentials
-    username: str
-    password: str
     sender: str
     #: Where returned mail goes; '' for the sender's address.
     bounce_address: str
@@ -59,8 +57,6 @@ class Server:
             tls_minimum=_choice(settings, "tls_minimum", tuple(TLS_VERSIONS)),
             tls_trusted=str(settings.get("tls_trusted") or ""),
             credentials=_credentials(account, host, port),
-            username=str(settings.get("username") or ""),
-            password=str(settings.get("password") or ""),
             sender=str(settings.get("sender") or ""),
             bounce_address=str(settings.get("bounce_address") or "").strip(),
             connections=max(1, min(50, _number(settings, "connections", 4))),
@@ -224,9 +220,9 @@ def connect(server: Server) -> Connection:
 
     Raises:
         AccountProblem: the settings are wrong, or the server will not have us.
-        TemporaryFailure: the server is away or has no time; it may have later.
+        AccountWideFailure: the server is away or has no time; it may have later.
     """
-    sock = _open_socket(server)
+    sock = connect_to(server.host, server.port, server.allow_private, seconds=CONNECT_SECONDS)
     try:
         return _Handshake(server, sock).run()
     except ssl.SSLCertVerificationError as err:
@@ -235,21 +231,6 @@ def connect(server: Server) -> Connection:
         ) from err
     except (OSError, NotSmtp) as err:
         raise AccountWideFailure(f"{server.host}:{server.port}: {err}", reason="temporary") from err
-
-
-def _open_socket(server: Server) -> socket.socket:
-    failure: OSError | None = None
-    for address in check_host(server.host, server.port, server.allow_private):
-        try:
-            sock = socket.create_connection((address, server.port), timeout=CONNECT_SECONDS)
-        except OSError as err:
-            failure = err
-        else:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-    raise AccountWideFailure(
-        f"{server.host}:{server.port} cannot be reached: {failure}", reason="temporary"
-    ) from failure
 
 
 class _Handshake:
@@ -271,7 +252,7 @@ class _Handshake:
             is_offered = "STARTTLS" in self._extensions
             if self._server.security == "starttls" or (self._server.security == "opportunistic" and is_offered):
                 self._upgrade()
-            if self._server.username:
+            if self._server.credentials.username:
                 self._log_in()
             return Connection(self._sock, self._reader, self._extensions)
         except BaseException:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from channels.addresses import check_host, is_public
-from channels.base import AccountProblem, TemporaryFailure
+from channels.addresses import check_host, connect_to, is_public
+from channels.base import AccountProblem, AccountWideFailure
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_check_host_keeps_only_the_allowed_addresses_of_a_name(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("errno", "error"), [(socket.EAI_AGAIN, TemporaryFailure), (socket.EAI_NONAME, AccountProblem)]
+    ("errno", "error"), [(socket.EAI_AGAIN, AccountWideFailure), (socket.EAI_NONAME, AccountProblem)]
 )
 def test_check_host_tells_a_missing_name_from_a_silent_resolver(
     monkeypatch: pytest.MonkeyPatch, errno: int, error: type[Exception]
@@ -89,3 +89,20 @@ def test_check_host_names_a_network_it_cannot_read(entry: str) -> None:
 def test_check_host_refuses_what_is_no_host_name(host: str) -> None:
     with pytest.raises(AccountProblem):
         check_host(host, 25)
+
+
+def test_connect_to_goes_on_to_the_next_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        monkeypatch.setattr("channels.addresses._resolve", lambda *_: ["127.0.0.2", "127.0.0.1"])
+        with connect_to("two.example", port, ("127.0.0.0/8",), seconds=5) as sock:
+            assert sock.getpeername() == ("127.0.0.1", port)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_connect_to_blames_silence_on_no_single_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(AccountWideFailure, match=f"127.0.0.1:{port} cannot be reached: "):
+        connect_to("127.0.0.1", port, ("127.0.0.0/8",), seconds=5)
