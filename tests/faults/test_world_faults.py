@@ -233,8 +233,8 @@ def kill_everything(place: Place) -> set[str]:
     everything = supervisor.children(recursive=True)
     database = place.processes("postgres")
     for process in everything:
-        if process not in database and process.parent() not in database:
-            with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):  # a query's backend, or a command, may just have ended by itself
+            if process not in database and process.parent() not in database:
                 process.kill()
     found = hands(place)
     place.query("UPDATE outreach_installation SET alive_at = alive_at - interval '1 hour' RETURNING id")
