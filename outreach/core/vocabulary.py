@@ -84,7 +84,7 @@ class Goal(TextChoices):
 
 class ChannelMode(TextChoices):
     ALL = "all", _("Every channel that the person can be reached by")
-    PREFERRED = "preferred", _("The first channel of the order that reaches the person")
+    PREFERRED = "preferred", _("One channel: the one the person asked for, else the first of the order")
 
 
 class ContentFormat(TextChoices):
