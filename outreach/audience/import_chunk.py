@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -32,11 +32,12 @@ SELECT FROM outreach_organisation o, outreach_topic t WHERE o.id = %(organisatio
 FOR KEY SHARE OF o, t
 """
 HOLD_PEOPLE: Final = "SELECT id FROM outreach_subscriber WHERE id = ANY(%s) AND erased_at IS NULL FOR KEY SHARE"
-#: Who has one of these addresses in the organisation. The array comes out of a subquery, so that the planner does not
-#: weigh ten thousand values one by one, which takes longer than to find them.
+#: Who has one of these addresses, one a line, in the organisation. The array comes out of a subquery, so that the
+#: planner does not weigh ten thousand values one by one, which takes longer than to find them.
 OWNERS: Final = """
 SELECT normalised, subscriber_id FROM outreach_address
-WHERE organisation_id = %(organisation)s AND channel = %(channel)s AND normalised = ANY((SELECT %(values)s)::text[])
+WHERE organisation_id = %(organisation)s AND channel = %(channel)s
+  AND normalised = ANY((SELECT string_to_array(%(values)s, E'\\n'))::text[])
 """
 #: What is known of these people, and by which channels they have, or had, this topic.
 PEOPLE: Final = """
@@ -69,6 +70,48 @@ class Rejection:
     reason: str
     column: str
     raw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadChunk:
+    """Some rows of the file, read and sorted out, and how far the file was read for them.
+
+    Whatever can be worked out without the database is: another thread does it while the database is busy.
+    """
+
+    lines: Lines
+    rows: list[WrittenRow]
+    rejected: list[Rejection]
+    #: Channel -> addresses as they are compared, one a line: none of them has a line break.
+    sought: dict[str, str]
+    #: Addresses that several rows have.
+    repeated: set[str]
+    position: int
+    is_end: bool
+
+
+def read_chunk(lines: Lines, rows: Iterable[ImportRow], rejected: list[Rejection], *, position: int) -> ReadChunk:
+    """Work out of these rows what the database is not needed for."""
+    written = [lines.written(row) for row in rows]
+    found: dict[str, list[str]] = {}
+    for one in written:
+        for channel, _value, normalised in one.row.addresses:
+            found.setdefault(channel, []).append(normalised)
+    return ReadChunk(
+        lines=lines,
+        rows=written,
+        rejected=rejected,
+        sought={channel: "\n".join(values) for channel, values in found.items()},
+        repeated={value for values in found.values() for value in _repeated(values)},
+        position=position,
+        is_end=not written and not rejected,
+    )
+
+
+def _repeated(values: list[str]) -> list[str]:
+    if len(set(values)) == len(values):
+        return []
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 @dataclass
@@ -108,11 +151,11 @@ _FIELDS: Final = ("name", "kind", "language", "timezone")
 class Chunk:
     """Rows on their way in: those of strangers are written as they are, the others laid over what is known."""
 
-    def __init__(self, lines: Lines, rows: Sequence[WrittenRow], rejections: Iterable[Rejection]) -> None:
-        self.lines = lines
-        self.place = lines.place
-        self.rows = rows
-        self.rejections = list(rejections)
+    def __init__(self, read: ReadChunk) -> None:
+        self.read = read
+        self.lines = read.lines
+        self.place = read.lines.place
+        self.rejections = list(read.rejected)
         self.tally = Tally()
         self.owners: dict[tuple[str, str], int] = {}
         self.people: dict[int, Person] = {}
@@ -138,11 +181,9 @@ class Chunk:
 
     def _read(self, cursor: Cursor[Any]) -> None:
         cursor.execute(HOLD_PLACE, {"organisation": self.place.organisation, "topic": self.place.topic})
-        for channel in ("email", "sms"):
-            values = [entry[2] for one in self.rows for entry in one.row.addresses if entry[0] == channel]
-            if values:
-                cursor.execute(OWNERS, {"organisation": self.place.organisation, "channel": channel, "values": values})
-                self.owners |= {(channel, normalised): subscriber for normalised, subscriber in cursor.fetchall()}
+        for channel, values in self.read.sought.items():
+            cursor.execute(OWNERS, {"organisation": self.place.organisation, "channel": channel, "values": values})
+            self.owners |= {(channel, normalised): subscriber for normalised, subscriber in cursor.fetchall()}
         if self.owners:
             self._read_people(cursor)
 
@@ -154,8 +195,8 @@ class Chunk:
             self.people[key] = Person(known, kept, set(channels), stored={**known, "attributes": dict(kept)})
 
     def _decide(self, cursor: Cursor[Any]) -> None:
-        self.strangers, others = _told_apart(self.rows, self.owners)
-        cursor.execute(NEW_IDS, [len(self.rows) - sum(_is_known(row, self.owners) for row in others)])
+        self.strangers, others = _told_apart(self.read, self.owners)
+        cursor.execute(NEW_IDS, [len(self.read.rows) - sum(_is_known(row, self.owners) for row in others)])
         ids: list[int] = cursor.fetchall()[0][0] or []
         self.fresh_ids = iter(ids[len(self.strangers) :])
         self.stranger_ids = ids[: len(self.strangers)]
@@ -245,11 +286,11 @@ class Chunk:
         new = list(zip(self.stranger_ids, self.strangers, strict=True))
         _copy(cursor, "subscriber", (f"{key}{one.person}" for key, one in new))
         _copy(cursor, "subscriber", self._people_of_several_rows())
-        _copy(cursor, "address", (f"{key}{line}" for key, one in new for line in one.addresses))
+        _copy(cursor, "address", (f"{key}{entry.address}" for key, one in new for entry in one.entries))
         _copy(cursor, "address", self.addresses)
-        _copy(cursor, "subscription", (f"{key}{line}" for key, one in new for line in one.subscriptions))
+        _copy(cursor, "subscription", (f"{key}{entry.subscription}" for key, one in new for entry in one.entries))
         _copy(cursor, "subscription", self.subscriptions)
-        _copy(cursor, "consent", (f"{key}{line}" for key, one in new for line in one.consents))
+        _copy(cursor, "consent", (f"{key}{entry.consent}" for key, one in new for entry in one.entries))
         _copy(cursor, "consent", self.consents)
         _copy(cursor, "importrejection", self._rejected())
 
@@ -264,7 +305,7 @@ class Chunk:
     def _people_of_several_rows(self) -> Iterator[str]:
         for key, person in self.people.items():
             if person.is_new:
-                yield f"{key}{self.lines.person_of(**person.fields, attributes=person.attributes)}"
+                yield f"{key}{self.lines.person(**person.fields, attributes=person.attributes)}"
 
     def _rejected(self) -> Iterator[str]:
         for row in self.rejections:
@@ -284,18 +325,14 @@ class Chunk:
         cursor.execute(CHANGE_PEOPLE, [list(changed), columns[0], keys, *columns[1:], attributes])
 
 
-def _told_apart(
-    rows: Sequence[WrittenRow], owners: Mapping[tuple[str, str], int]
-) -> tuple[list[WrittenRow], list[ImportRow]]:
+def _told_apart(read: ReadChunk, owners: Mapping[tuple[str, str], int]) -> tuple[list[WrittenRow], list[ImportRow]]:
     """Rows of strangers, and rows that have to do with somebody known or with each other."""
-    counts = Counter([entry[2] for one in rows for entry in one.row.addresses])
-    entangled = {value for value, count in counts.items() if count > 1}
-    entangled.update([normalised for _channel, normalised in owners])
+    entangled = read.repeated | {normalised for _channel, normalised in owners}
     if not entangled:
-        return list(rows), []
+        return read.rows, []
     strangers: list[WrittenRow] = []
     others: list[ImportRow] = []
-    for one in rows:
+    for one in read.rows:
         if any(entry[2] in entangled for entry in one.row.addresses):
             others.append(one.row)
         else:

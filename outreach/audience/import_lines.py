@@ -13,16 +13,14 @@ from typing import Any, Final, NamedTuple
 from outreach.audience.import_rows import ImportRow
 from outreach.audience.names import sort_key
 from outreach.core.secrets import mac
-from outreach.core.vocabulary import AddressState, ConsentAction, ConsentPurpose, SubscriberKind, SubscriptionState
+from outreach.core.vocabulary import ConsentAction, ConsentPurpose, SubscriberKind
 
-#: Table -> the columns of its lines.
+#: Table -> the columns of its lines; times of writing and first states are the database's defaults.
 COLUMNS: Final = {
-    "subscriber": (
-        "id, organisation_id, kind, name, sort_key, language, timezone, attributes, is_measured, created_at, updated_at"
-    ),
-    "address": "subscriber_id, organisation_id, channel, value, normalised, digest, state, created_at",
-    "subscription": "subscriber_id, topic_id, channel, state, changed_at",
-    "consent": "subscriber_id, purpose, topic_id, channel, action, source, text_version, evidence, at, recorded_at",
+    "subscriber": "id, organisation_id, kind, name, sort_key, language, timezone, attributes",
+    "address": "subscriber_id, organisation_id, channel, value, normalised, digest",
+    "subscription": "subscriber_id, topic_id, channel",
+    "consent": "subscriber_id, purpose, topic_id, channel, action, source, text_version, at, evidence",
     "importrejection": 'job_id, line, "column", reason, raw',
 }
 
@@ -38,7 +36,14 @@ class Place:
     language: str
     #: When the file was handed in: the time of consents whose rows do not say.
     handed_in: datetime
-    now: datetime
+
+
+class Entry(NamedTuple):
+    """The lines of one address of a person."""
+
+    address: str
+    subscription: str
+    consent: str
 
 
 class WrittenRow(NamedTuple):
@@ -46,9 +51,7 @@ class WrittenRow(NamedTuple):
 
     row: ImportRow
     person: str
-    addresses: list[str]
-    subscriptions: list[str]
-    consents: list[str]
+    entries: list[Entry]
 
 
 class Lines:
@@ -56,64 +59,53 @@ class Lines:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        now = str(place.now)
         self._language = place.language
-        self._handed_in = place.handed_in
         self._organisation = f"\t{place.organisation}\t"
-        self._person_end = f"\tf\t{now}\t{now}\n"
-        self._address_end = f"\t{AddressState.ACTIVE.value}\t{now}\n"
-        self._subscription = f"\t{place.topic}\t%s\t{SubscriptionState.SUBSCRIBED.value}\t{now}\n"
-        self._consent = f"\t{ConsentPurpose.TOPIC.value}\t{place.topic}\t%s\t{ConsentAction.GIVEN.value}\t"
-        self._evidence = f'\t{{"import": {place.job}, "line": '
-        self._consent_end = f"\t{now}\n"
         self._digest = mac("addresses").digest
+        self._consent = lru_cache(maxsize=4096)(self._new_consent)
 
     def written(self, row: ImportRow) -> WrittenRow:
         """The row with its lines."""
-        return WrittenRow(
-            row,
-            self.person(row),
-            [self.address(*entry) for entry in row.addresses],
-            [self.subscription(entry[0]) for entry in row.addresses],
-            [self.consent(entry[0], row) for entry in row.addresses],
-        )
-
-    def person(self, row: ImportRow) -> str:
-        """A person whom nobody knew."""
-        return self.person_of(
+        person = self.person(
             row.name or "",
             row.kind or SubscriberKind.CITIZEN.value,
             row.language or self._language,
             row.timezone or "",
             row.attributes,
         )
+        return WrittenRow(row, person, [self.entry(*address, row) for address in row.addresses])
 
-    def person_of(self, name: str, kind: str, language: str, timezone: str, attributes: Mapping[str, Any]) -> str:
-        """A person of several rows."""
+    def person(self, name: str, kind: str, language: str, timezone: str, attributes: Mapping[str, Any]) -> str:
+        """A person whom nobody knew."""
         return (
             f"{self._organisation}{kind}\t{text(name)}\t{sort_key(name)}\t{language}\t{timezone}"
-            f"\t{text(json_text(attributes))}{self._person_end}"
+            f"\t{text(json_text(attributes))}\n"
         )
+
+    def entry(self, channel: str, value: str, normalised: str, row: ImportRow) -> Entry:
+        """An address, and the wish for the topic by its channel."""
+        return Entry(self.address(channel, value, normalised), self.subscription(channel), self.consent(channel, row))
 
     def address(self, channel: str, value: str, normalised: str) -> str:
         compared = text(normalised)
         written = compared if value == normalised else text(value)
         # The key of the suppression list: `core.secrets.address_digest`.
         digest = self._digest(f"{channel}:{normalised}".encode()).hex()
-        return f"{self._organisation}{channel}\t{written}\t{compared}\t\\\\x{digest}{self._address_end}"
+        return f"{self._organisation}{channel}\t{written}\t{compared}\t\\\\x{digest}\n"
 
     def subscription(self, channel: str) -> str:
-        return self._subscription % channel
+        return f"\t{self.place.topic}\t{channel}\n"
 
     def consent(self, channel: str, row: ImportRow) -> str:
-        source, version = text(row.consent_source or "import"), text(row.consent_text_version or "")
-        at = _moment(row.consent_at or self._handed_in)
-        return f"{self._consent % channel}{source}\t{version}{self._evidence}{row.line}}}\t{at}{self._consent_end}"
+        """All but the row's number is the same for most rows of a file."""
+        shared = self._consent(channel, row.consent_source, row.consent_text_version, row.consent_at)
+        return f"{shared}{row.line}}}\n"
 
-
-@lru_cache(maxsize=4096)
-def _moment(at: datetime) -> str:
-    return str(at)
+    def _new_consent(self, channel: str, source: str | None, version: str | None, at: datetime | None) -> str:
+        given = (ConsentPurpose.TOPIC.value, self.place.topic, channel, ConsentAction.GIVEN.value)
+        proof = (text(source or "import"), text(version or ""), at or self.place.handed_in)
+        fields = "\t".join(map(str, given + proof))
+        return f'\t{fields}\t{{"import": {self.place.job}, "line": '
 
 
 def json_text(values: Mapping[str, Any]) -> str:

@@ -1,12 +1,14 @@
 """WHO: people and businesses, their addresses, subscriptions and consents, and whom not to write to.
 
 The four tables that grow with the people (subscriber, address, subscription, consent) have no foreign keys: ADR 13 says
-what keeps their references instead. Each of their indexes says here whom it serves.
+what keeps their references instead. Each of their indexes says here whom it serves. What the database fills in by
+itself (`db_default`) an import need not send: reading five times of every row is a tenth of its price there.
 """
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 from outreach.core.models import Organisation, OwnedQuerySet, in_language
 from outreach.core.vocabulary import (
@@ -41,10 +43,10 @@ class Subscriber(models.Model):
     preferred_channel = models.CharField(max_length=10, choices=Channel.choices, default="", db_default="", blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     #: Consented to measurement per person (the last Consent of that purpose).
-    is_measured = models.BooleanField(default=False)
+    is_measured = models.BooleanField(default=False, db_default=False)
     erased_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
 
     class Meta:
         # Lists by name, pages and search by a name's beginning; everybody of an organisation.
@@ -69,8 +71,10 @@ class Address(models.Model):
     normalised = models.CharField(max_length=320)
     #: HMAC-SHA-256 of channel and normalised value under the installation's key: the suppression list's key.
     digest = models.BinaryField(max_length=32)
-    state = models.CharField(max_length=12, choices=AddressState.choices, default=AddressState.ACTIVE)
-    created_at = models.DateTimeField(auto_now_add=True)
+    state = models.CharField(
+        max_length=12, choices=AddressState.choices, default=AddressState.ACTIVE, db_default=AddressState.ACTIVE.value
+    )
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         # The index of `subscriber` serves fan-out, windows and a person's page.
@@ -113,8 +117,13 @@ class Subscription(models.Model):
         Topic, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="subscriptions"
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    state = models.CharField(max_length=12, choices=SubscriptionState.choices, default=SubscriptionState.SUBSCRIBED)
-    changed_at = models.DateTimeField(auto_now=True)
+    state = models.CharField(
+        max_length=12,
+        choices=SubscriptionState.choices,
+        default=SubscriptionState.SUBSCRIBED,
+        db_default=SubscriptionState.SUBSCRIBED.value,
+    )
+    changed_at = models.DateTimeField(auto_now=True, db_default=Now())
 
     class Meta:
         constraints = [
@@ -148,7 +157,7 @@ class Consent(models.Model):
     evidence = models.JSONField(default=dict)
     #: When the person acted; `recorded_at` is when we heard.
     at = models.DateTimeField()
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     def __str__(self) -> str:
         return f"{self.subscriber_id} {self.purpose} {self.action}"

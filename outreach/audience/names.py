@@ -32,6 +32,9 @@ def sort_key(name: str) -> str:
 @lru_cache(maxsize=16_384)
 def _word_key(word: str) -> str:
     """Most words of a list of people are names that many have."""
+    key = word.translate(_TABLE)
+    if len(key) == 2 * len(word):
+        return key
     return "".join([_char_key(char) for char in word])
 
 
