@@ -29,6 +29,8 @@ CHUNK: Final = 20_000
 FIRST_CHUNK: Final = 2_000
 #: Rows a batch.
 BATCH: Final = 1_000
+#: Keys a person of the audience up to which reading the whole range is cheaper than looking each of them up.
+MOST_BESIDE: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +143,15 @@ def _write_people(link: Link, plan: Plan, deltas: counters.Deltas, *, chunk: int
     selection = compile_selection(plan.frozen, ancestors=plan.ancestors, salt=plan.salt, split=parts)
     if selection is None:
         return 0, 0
-    last, people = fetch(link, selection.bound, **selection.behind(plan.position, chunk))[0]
+    first, last, people = fetch(link, selection.bound, **selection.behind(plan.position, chunk))[0]
     if not people:
         return plan.position, 0
     params = selection.between(plan.position, last)
-    rows = fetch(link, selection.sql + queries.INSERT_CHUNK, **params, run=plan.id, lane=plan.lane, size=batch)
+    is_dense = last - first < MOST_BESIDE * people
+    if is_dense:
+        change(link, queries.MERGE_TABLES)
+    sql = selection.dense if is_dense else selection.sql
+    rows = fetch(link, sql + queries.INSERT_CHUNK, **params, run=plan.id, lane=plan.lane, size=batch)
     for channel, language, state, reason, count in rows:
         counters.born(deltas, channel=channel, language=language, state=state, reason=reason, count=count)
     return last, people

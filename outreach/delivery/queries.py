@@ -22,6 +22,9 @@ FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
 WHERE r.id = %(run)s
 """
 
+#: What Selection.dense is written for; until the transaction's end.
+MERGE_TABLES: Final = "SET LOCAL enable_nestloop = off"
+
 #: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. Without
 #: ON CONFLICT, which doubles the price: the position moves in the same transaction, so a row that is there
 #: already is a contradiction, and the unique constraint says so.

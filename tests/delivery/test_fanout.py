@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -199,19 +199,39 @@ def test_language_falls_back_and_without_any_content_the_row_says_so(world: Worl
 
 
 def test_hold_out_is_drawn_by_person_and_holds_on_every_channel(world: World) -> None:
-    people = world.people(200, channels=["email", "sms"])
+    world.people(200, channels=["email", "sms"])
     run = world.fanned_out(channels=["email", "sms"], holdout=0.3)
 
-    def is_held_out(person_id: int) -> bool:
-        digest = hashlib.sha256(SALT + person_id.to_bytes(8, "big")).digest()
-        return int.from_bytes(digest[:6], "big") / 2**48 < 0.3
-
-    expected = {f"s:{person.pk}" for person in people if is_held_out(person.pk)}
-    assert 30 < len(expected) < 90
-    for channel in ("email", "sms"):
-        held_out = Delivery.objects.filter(run=run, channel=channel, state="held_out")
-        assert set(held_out.values_list("target", flat=True)) == expected
+    by_mail, by_sms = held_out(run, "email"), held_out(run, "sms")
+    assert by_mail == by_sms
+    assert 30 < len(by_mail) < 90  # 60 +- 4.6 deviations
     assert set(Delivery.objects.filter(run=run, state="held_out").values_list("reason", flat=True)) == {"hold_out"}
+
+
+def test_the_salt_alone_decides_who_is_held_out_and_whatever_else_is_drawn(world: World) -> None:
+    world.people(400)
+    first, again, other = (world.fanned_out(holdout=0.5, salt=salt) for salt in (SALT, SALT, SALT[::-1]))
+
+    assert draws(first) == draws(again) != draws(other)
+    assert held_out(first, "email") == held_out(again, "email")
+    for run in (first, other):
+        inside, drawn = held_out(run, "email"), draws(run)
+        assert 150 < len(inside) < 250  # 200 +- 5 deviations
+        assert all(0 <= draw < 1 for draw in drawn.values())
+        # Who is held out tells nothing of the other draw: 0.5 +- 5 deviations of a mean of 150.
+        for side in (inside, drawn.keys() - inside):
+            assert abs(mean(drawn[target] for target in side) - 0.5) < 5 * (1 / 12 / 150) ** 0.5
+    # Nor does one salt of another: half of those held out before, +- 5 deviations.
+    assert abs(len(held_out(first, "email") & held_out(other, "email")) - 100) < 5 * (400 * 0.25 * 0.75) ** 0.5
+
+
+def held_out(run: Run, channel: str) -> set[str]:
+    found = Delivery.objects.filter(run=run, channel=channel, state="held_out")
+    return set(found.values_list("target", flat=True))
+
+
+def draws(run: Run) -> dict[str, float]:
+    return dict(Delivery.objects.filter(run=run).values_list("target", "draw"))
 
 
 def test_posts_and_feed_entries_have_a_row_for_each_account_and_language(world: World) -> None:

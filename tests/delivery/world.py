@@ -125,6 +125,7 @@ class World:
         kind: str = RunKind.CAMPAIGN,
         frozen: Mapping[str, Any] | None = None,
         not_after: Any = None,
+        salt: bytes = SALT,
         **changes: Any,
     ) -> Run:
         """A run that waits for its fan-out."""
@@ -138,7 +139,7 @@ class World:
             kind=kind,
             occurrence=clock.now(),
             as_of=clock.now(),
-            salt=SALT,
+            salt=salt,
             frozen=plan,
             falls_back=bool(plan.get("fallback")),
             not_after=not_after,
