@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from outreach.audience import imports
 from outreach.audience.erasure import erase_subscriber
@@ -293,6 +293,18 @@ def test_an_import_of_many_rows_is_set_based(actor: Actor, topic: Topic, capsys:
     with capsys.disabled():
         print(f"\nimport: {rate:,.0f} rows/s with e-mail, phone and consent each", end=" ")
     assert counts(job) == ("done", 10_000, 10_000, 0, 0, 0)
+
+
+def test_the_planner_knows_of_new_people_at_once(actor: Actor, topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "GROWTH", 0)  # other tests' tables may have been large
+    take_in(actor, topic, "\n".join(["email", *[f"p{n}@example.bg" for n in range(300)]]))
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"EXPLAIN SELECT FROM outreach_subscription WHERE topic_id = {topic.pk} AND state = 'subscribed'"
+        )
+        plan = cursor.fetchone()[0]
+    assert "rows=300 " in plan
 
 
 def test_people_come_out_the_same_whatever_a_chunk_holds(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from outreach.audience.models import Address, Subscription, Suppression, Topic
-from outreach.audience.selection import count_audience
+from outreach.audience.selection import EVERYBODY, compile_selection, count_audience
 from outreach.campaigns.models import Run
 from outreach.core import failpoints
 from outreach.core.secrets import address_digest
 from outreach.delivery.check import check_ledger
-from outreach.delivery.connection import connect, identity
+from outreach.delivery.connection import connect, fetch, identity
 from outreach.delivery.fanout import Size, fan_out, write_chunk
 from outreach.delivery.models import Batch, Delivery
 from outreach.delivery.runs import cancel_run, pause_run, resume_run
@@ -292,3 +292,28 @@ def test_the_review_counts_what_fan_out_writes(world: World) -> None:
     sent = Delivery.objects.filter(run=run, state="planned").values("subscriber").distinct().count()
     held_out = Delivery.objects.filter(run=run, state="held_out").values("subscriber").distinct().count()
     assert (counted.people, counted.audience, counted.held_out) == (sent, 30, held_out)
+
+
+@pytest.mark.parametrize("mode", ["all", "preferred"])
+@pytest.mark.parametrize(("topics", "members"), [(1, 38), (2, 40)])
+def test_both_forms_of_a_selection_choose_the_same_rows(world: World, mode: str, topics: int, members: int) -> None:
+    people = world.people(40, channels=["email", "sms"])
+    Address.objects.filter(subscriber__in=people[:6], channel="sms").delete()
+    Address.objects.filter(subscriber__in=people[4:8], channel="email").update(state="invalid")
+    Subscription.objects.filter(subscriber__in=people[8:14], channel="email").update(state="unsubscribed")
+    Subscription.objects.filter(subscriber__in=people[12:16], channel="sms").delete()
+    second = Topic.objects.create(organisation=world.organisation, slug="second", name={"en": "Second"})
+    for person in people[10:20]:
+        Subscription.objects.create(subscriber=person, topic=second, channel="sms")
+    frozen = world.frozen(channels=["email", "sms"], mode=mode, holdout=0.3)
+    frozen["topics"] = [world.topic.pk, second.pk][:topics]
+    selection = compile_selection(frozen, ancestors=world.organisation.ancestor_ids(), salt=SALT)
+    assert selection is not None
+
+    with connect() as link:
+        params = selection.between(0, EVERYBODY)
+        by_look_up = set(fetch(link, selection.sql + " SELECT * FROM chosen", **params))
+        link.execute("SET enable_nestloop = off")
+        merged = set(fetch(link, selection.dense + " SELECT * FROM chosen", **params))
+    assert merged == by_look_up
+    assert len({row[0] for row in merged}) == members
