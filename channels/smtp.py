@@ -26,6 +26,7 @@ from channels.base import (
     TemporaryFailure,
     UnsupportedContent,
 )
+from channels.certificates import trust_besides
 from channels.dkim import KEY_SETTINGS, BadKey, Signer, is_selector, load_key
 from channels.mailboxes import address_of, envelope_form
 from channels.sender_domain import check_sender_domain, read_addresses
@@ -278,11 +279,9 @@ def _faults_of_addresses(settings: Mapping[str, Any]) -> list[Problem]:
 
 
 def _faults_of_tls(settings: Mapping[str, Any]) -> Iterator[Problem]:
-    trusted = str(settings.get("tls_trusted") or "")
     try:
-        if trusted:
-            ssl.create_default_context().load_verify_locations(cadata=f"{trusted.strip()}\n")
-    except (ssl.SSLError, ValueError):
+        trust_besides(ssl.create_default_context(), str(settings.get("tls_trusted") or ""))
+    except ssl.SSLError:
         message = "These are no certificates in PEM form, from -----BEGIN to -----END."
         yield Problem(severity="error", code="invalid_certificate", message=message, field="tls_trusted")
 

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from channels.addresses import connect_to
 from channels.base import Account, AccountProblem, AccountWideFailure
+from channels.certificates import trust_besides
 from channels.oauth import Grant
 from channels.smtp_login import MECHANISMS, WITH_TOKENS, Credentials, choose, say
 from channels.smtp_replies import NotSmtp, Reply, ReplyReader, Step, judge
@@ -342,8 +343,7 @@ def _tls_context(*, verify: bool, minimum: str = "1.2", trusted: str = "") -> ss
     """`trusted`: certificates in PEM form that are trusted beside the system's."""
     context = ssl.create_default_context()
     context.minimum_version = TLS_VERSIONS[minimum]
-    if trusted:
-        context.load_verify_locations(cadata=f"{trusted.strip()}\n")  # OpenSSL wants the line end
+    trust_besides(context, trusted)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

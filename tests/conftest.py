@@ -14,9 +14,12 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.channels.mail_server import MailExchange
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTED_HERE = "OUTREACH_TEST_DATA" not in os.environ
@@ -127,3 +130,21 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def running_mail_exchange() -> Iterator[MailExchange]:
+    """Postfix and Dovecot, started once."""
+    from tests.channels.mail_server import mail_exchange, why_absent
+
+    if reason := why_absent():
+        pytest.skip(reason)
+    with mail_exchange() as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def exchange(running_mail_exchange: MailExchange) -> MailExchange:
+    """Postfix and Dovecot, with nothing in the mailboxes."""
+    running_mail_exchange.empty()
+    return running_mail_exchange

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
 from channels.base import Adapter, Capabilities, Field, Problem, ProviderEvent, Receiving, Session, Strict
+from channels.certificates import trust_besides
 from channels.dns_records import SYSTEM
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
@@ -64,11 +66,20 @@ MAIL_FIELDS: Final = (
         default="tls",
         required=False,
     ),
+    Field(
+        name="imap_trusted",
+        label=gettext_noop("Incoming mail: certificates that are trusted besides"),
+        required=False,
+        kind="pem",
+        help=gettext_noop("Of an authority of one's own, in PEM form. The system's own are trusted anyway."),
+    ),
     Field(name="imap_username", label=gettext_noop("Incoming mail: user name"), required=False),
     Field(name="imap_password", label=gettext_noop("Incoming mail: password"), required=False, secret=True),
     Field(name="imap_folder", label=gettext_noop("Incoming mail: folder"), default="INBOX", required=False),
 )
 _IMAP: Final = "imap_"
+#: Port where TLS begins with the first byte (RFC 8314, section 7.2).
+_IMAPS: Final = 993
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,7 +290,21 @@ def read_settings(
         values[name], complaint = _read(field, value)
         if complaint:
             wrong[_path(name, nested=nested)] = [complaint]
-    return values, wrong or _faults(description.name, values, kept)
+    found = wrong or _faults_of_mailbox(values, nested=nested) or _faults(description.name, values, kept)
+    return values, found
+
+
+def _faults_of_mailbox(values: Mapping[str, Any], *, nested: bool) -> dict[str, list[Any]]:
+    """What is wrong with the settings of incoming mail, which no adapter knows."""
+    if (values.get(f"{_IMAP}security"), values.get(f"{_IMAP}port")) == ("starttls", _IMAPS):
+        message = _("On port 993 mail servers speak TLS from the first byte; STARTTLS is usually spoken on port 143.")
+        return {_path(f"{_IMAP}port", nested=nested): [message]}
+    try:
+        trust_besides(ssl.create_default_context(), str(values.get(f"{_IMAP}trusted") or ""))
+    except ssl.SSLError:
+        message = _("These are no certificates in PEM form, from -----BEGIN to -----END.")
+        return {_path(f"{_IMAP}trusted", nested=nested): [message]}
+    return {}
 
 
 def _faults(adapter: str, values: Mapping[str, Any], kept: frozenset[str]) -> dict[str, list[Any]]:

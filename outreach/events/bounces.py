@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from email import message_from_string
 from email.message import Message
 from typing import Final
 
@@ -21,7 +22,7 @@ from outreach.events.bounce_words import (
     SAYS_SO,
     SUBJECT,
 )
-from outreach.events.letters import header
+from outreach.events.letters import header, inner_text
 
 _ADDRESS: Final = re.compile(ADDRESS)
 _STILL_TRYING: Final = re.compile(
@@ -86,12 +87,18 @@ def _recipient_groups(message: Message) -> Iterator[dict[str, str]]:
     for part in message.walk():
         if part.get_content_type() not in {"message/delivery-status", "message/global-delivery-status"}:
             continue
-        payload = part.get_payload()
-        groups = payload if isinstance(payload, list) else []
-        for group in (each for each in groups if isinstance(each, Message)):
+        for group in _groups(part):
             fields = {name.lower(): _unfold(str(value)) for name, value in group.items()}
             if "final-recipient" in fields or "original-recipient" in fields or "action" in fields:
                 yield fields
+
+
+def _groups(part: Message) -> list[Message]:
+    """A report's groups of fields; the parser cuts up only the older of the two types (RFC 6533, section 3)."""
+    if part.get_content_type() == "message/global-delivery-status":
+        return [message_from_string(text) for text in re.split(r"\n\s*\n", inner_text(part).replace("\r\n", "\n"))]
+    payload = part.get_payload()
+    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
 
 
 def _judge(recipient: str, words: str, *, said_status: str, action: str, context: str = "") -> Failure:

@@ -89,11 +89,32 @@ def returned_headers(message: Message) -> Message | None:
     for part in message.walk():
         kind = part.get_content_type()
         payload = part.get_payload()
-        if kind == "message/rfc822" and isinstance(payload, list) and payload:
+        if kind in {"message/rfc822", "message/global"} and isinstance(payload, list) and payload:
             return payload[0] if isinstance(payload[0], Message) else None
-        if kind in {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}:
+        if kind == "text/rfc822-headers":
             return email.message_from_string(payload_text(part))
+        if kind in {"message/rfc822-headers", "message/global-headers"}:
+            return email.message_from_string(inner_text(part))
     return None
+
+
+def inner_text(part: Message) -> str:
+    """The text of a part that is no message but whose type begins with `message/`, so that the parser took it for one.
+
+    Such parts may be encoded, where a message may not (RFC 6533, sections 3 and 4).
+    """
+    payload = part.get_payload()
+    inner = payload[0] if isinstance(payload, list) and payload else None
+    if not isinstance(inner, Message):
+        return payload_text(part)
+    lines = "".join([f"{name}: {value}\n" for name, value in inner.raw_items()])
+    body = inner.get_payload(decode=True)
+    octets = f"{lines}\n".encode("utf-8", "surrogateescape") + (body if isinstance(body, bytes) else b"")
+    whole = Message()
+    whole["Content-Type"] = "text/plain; charset=utf-8"
+    whole["Content-Transfer-Encoding"] = str(part.get("Content-Transfer-Encoding", "8bit"))
+    whole.set_payload(octets.decode("ascii", "surrogateescape"))
+    return payload_text(whole)
 
 
 def _own_parts(message: Message) -> list[Message]:

@@ -5,11 +5,16 @@ Messages stay where they are and unread: people may use the mailbox too.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
+
+from channels.certificates import trust_besides
+from outreach.core.errors import OutreachError
 
 #: Seconds that the server may take for one answer.
 PATIENCE: Final = 20.0
@@ -18,7 +23,7 @@ MOST_AT_ONCE: Final = 500
 #: Larger ones are passed over: a reply with attachments of this size is no reply to read.
 LARGEST: Final = 25 * 1024 * 1024
 
-_BOXES: Final[Mapping[str, type[Any]]] = {"tls": MailBox, "starttls": MailBoxStartTls, "none": MailBoxUnencrypted}
+_ENCRYPTED: Final[Mapping[str, type[Any]]] = {"tls": MailBox, "starttls": MailBoxStartTls}
 _PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
 
 
@@ -36,14 +41,12 @@ def read_mailbox(settings: Mapping[str, Any], position: Position) -> Iterator[tu
     A mailbox that was made anew is read from its beginning: who takes the messages knows those that he had.
 
     Raises:
-        OSError, imaplib.IMAP4.error, imap_tools.errors.ImapToolsError: the server does not answer or refuses us.
+        OSError, imaplib.IMAP4.error, imap_tools.errors.ImapToolsError: the server does not answer or refuses us, or its
+            certificate is not to be trusted.
+        OutreachError: it cannot be reached with these settings at all.
     """
-    security = str(settings.get("security") or "tls")
-    port = int(settings.get("port") or _PORTS[security])
     folder = str(settings.get("folder") or "INBOX")
-    connected = _BOXES[security](str(settings["host"]), port=port, timeout=PATIENCE)
-    username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
-    with connected.login(username, password, initial_folder=None) as box:
+    with _logged_in(settings) as box:
         box.folder.set(folder, readonly=True)
         validity = _validity(box)
         last = position.uid if validity == position.validity else 0
@@ -51,6 +54,40 @@ def read_mailbox(settings: Mapping[str, Any], position: Position) -> Iterator[tu
         fresh = sorted(uid for uid in map(int, box.uids(f"UID {last + 1}:*")) if uid > last)
         for uid in fresh[:MOST_AT_ONCE]:
             yield Position(validity=validity, uid=uid), _fetch(box, uid)
+
+
+@contextmanager
+def _logged_in(settings: Mapping[str, Any]) -> Iterator[BaseMailBox]:
+    try:
+        box = _connect(settings)
+    except ValueError as err:  # such as STARTTLS on the port where TLS begins with the first byte
+        raise OutreachError(str(err)) from err
+    username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
+    try:
+        # LOGIN carries ASCII only (RFC 3501); AUTHENTICATE PLAIN any name and password (RFC 4616).
+        log_in = box.login if f"{username}{password}".isascii() else box.login_utf8
+        log_in(username, password, initial_folder=None)
+    except BaseException:
+        box.client.shutdown()
+        raise
+    with box:
+        yield box
+
+
+def _connect(settings: Mapping[str, Any]) -> BaseMailBox:
+    security = str(settings.get("security") or "tls")
+    host, port = str(settings["host"]), int(settings.get("port") or _PORTS[security])
+    if security == "none":
+        return MailBoxUnencrypted(host, port=port, timeout=PATIENCE)
+    box: BaseMailBox = _ENCRYPTED[security](host, port=port, timeout=PATIENCE, ssl_context=_context(settings))
+    return box
+
+
+def _context(settings: Mapping[str, Any]) -> ssl.SSLContext:
+    """One that verifies: what the standard library takes where it is given none does not."""
+    context = ssl.create_default_context()
+    trust_besides(context, str(settings.get("trusted") or ""))
+    return context
 
 
 def _validity(box: BaseMailBox) -> int:

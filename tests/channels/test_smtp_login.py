@@ -286,6 +286,7 @@ def test_a_server_that_knows_only_older_tls_is_refused(certificate: Path) -> Non
     ("settings", "kept", "faults"),
     [
         ({"tls_trusted": "-----BEGIN nothing"}, (), [("tls_trusted", "invalid_certificate")]),
+        ({"tls_trusted": "сертификат"}, (), [("tls_trusted", "invalid_certificate")]),
         ({"auth": "xoauth2", "username": "a", "oauth_url": "https://x", "oauth_client_id": "us"}, (),
          [("oauth_client_secret", "no_token")]),
         ({"auth": "xoauth2", "username": "a", "oauth_url": "https://x", "oauth_client_id": "us"},

@@ -51,6 +51,21 @@ def test_choices_are_checked() -> None:
     assert list(wrong) == ["settings/security"]
 
 
+@pytest.mark.parametrize(
+    ("imap", "path"),
+    [
+        ({"trusted": "сертификат"}, "settings/imap/trusted"),
+        ({"trusted": "-----BEGIN nothing"}, "settings/imap/trusted"),
+        ({"security": "starttls"}, "settings/imap/port"),
+        ({"security": "starttls", "port": 993}, "settings/imap/port"),
+    ],
+)
+def test_incoming_mail_that_cannot_be_read_is_refused(imap: dict[str, Any], path: str) -> None:
+    given = {"host": "mail.example.bg", "sender": "n@example.bg", "imap": {"host": "mail.example.bg", **imap}}
+    _values, wrong = read_settings(describe("smtp"), given)
+    assert list(wrong) == [path]
+
+
 def test_imap_is_written_as_an_object_or_flat() -> None:
     assert flatten_imap({"imap": {"host": "a", "port": 1}, "sender": "x"}) == {
         "imap_host": "a",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import quopri
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from outreach.events.letters import parse, returned_headers
 from outreach.events.mail import inspect
 
 AUTO = ("rfc3834",)
@@ -72,3 +76,42 @@ def test_accuracy_on_replies(contracts: Path, capsys: pytest.CaptureFixture[str]
     with capsys.disabled():
         print(f"\nreplies: {len(known) - len(wrong)}/{len(known)}")
     assert len(wrong) / len(known) <= 0.1, "\n" + "\n".join(wrong)
+
+
+#: As Postfix writes them for an address in Cyrillic (RFC 6533).
+GLOBAL_STATUS = """Reporting-MTA: dns; mx.example.bg
+X-Postfix-Sender: rfc822; новини@example.bg
+
+Final-Recipient: utf-8; ана@example.bg
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 Няма такъв човек
+"""
+GLOBAL_HEADERS = (
+    "From: новини@example.bg\nMessage-ID: <ours@example.bg>\nContent-Type: multipart/alternative; boundary=x\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+def test_internationalised_reports_are_read_whatever_their_encoding(encoding: str) -> None:
+    encoders: dict[str, Callable[[bytes], bytes]] = {
+        "8bit": bytes,
+        "base64": base64.encodebytes,
+        "quoted-printable": quopri.encodestring,
+    }
+    encode = encoders[encoding]
+    parts = {"global-delivery-status": GLOBAL_STATUS, "global-headers": GLOBAL_HEADERS}
+    bodies = [
+        f"--b\nContent-Type: message/{kind}\nContent-Transfer-Encoding: {encoding}\n\n".encode() + encode(text.encode())
+        for kind, text in parts.items()
+    ]
+    head = b'From: MAILER-DAEMON@mx.example.bg\nContent-Type: multipart/report; report-type=x; boundary="b"\n\n'
+    content = head + b"\n".join([b"--b\n\nIt came back.\n", *bodies, b"--b--\n"])
+    returned = returned_headers(parse(content))
+
+    assert inspect(content) == {
+        "kind": "bounce", "recipients": ["ана@example.bg"], "hard": True, "status": "5.1.1", "reason": "userunknown",
+        "text": "",
+    }  # fmt: skip
+    assert returned is not None
+    assert returned["Message-ID"] == "<ours@example.bg>"
