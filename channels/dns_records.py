@@ -44,9 +44,10 @@ class Resolver:
         """
         return self._ask(name, "TXT") or ()
 
-    def addresses(self, name: str) -> tuple[str, ...]:
-        """IPv4 and IPv6 addresses."""
-        return (*(self._ask(name, "A") or ()), *(self._ask(name, "AAAA") or ()))
+    def addresses(self, name: str, *, version: int | None = None) -> tuple[str, ...]:
+        """IPv4 and IPv6 addresses, or those of one version."""
+        kinds = [kind for kind, of in (("A", 4), ("AAAA", 6)) if version in (None, of)]
+        return tuple(address for kind in kinds for address in self._ask(name, kind) or ())
 
     def exchanges(self, name: str) -> tuple[str, ...]:
         """Names of the servers that take mail, the preferred first; '' for "no mail here" (RFC 7505)."""

@@ -13,7 +13,8 @@ from typing import Final
 
 from channels.base import Problem, Record
 from channels.dkim import Key
-from channels.spf import Fault, SpfResult, SpfVerdict, with_mechanism
+from channels.spf import SpfResult, SpfVerdict
+from channels.spf_record import Fault, with_mechanism
 
 #: An unfinished address where reports go, for those who named none.
 REPORTS: Final = "dmarc-reports"
@@ -73,6 +74,12 @@ def judge_spf(
         closed = re.sub(r"(^|\s)\+?all\b", r"\1~all", records[0], flags=re.I)
         record = Record(name=domain, kind="TXT", value=closed)
         yield Problem(severity="warning", code="spf_open", message=message, remedy=remedy, values=values, record=record)
+    if re.search(r"\s[+?~-]?ptr(?:[:\s]|$)", records[0], re.I):
+        message, remedy = (
+            "The SPF record of %(domain)s goes by reverse DNS (PTR), which is slow and which some receivers skip.",
+            "Name the addresses instead, or the mail servers (MX): the standard asks that nobody publishes it.",
+        )
+        yield Problem(severity="note", code="spf_ptr", message=message, remedy=remedy, values=values)
     yield from _judge_addresses(domain, host, records[0], verdicts, is_told=is_told)
 
 
@@ -84,12 +91,6 @@ def _judge_addresses(
         if verdict.result is SpfResult.PASS:
             message = "SPF: %(domain)s lets %(address)s send for it."
             yield Problem(severity="good", code="spf", message=message, values=values)
-        elif verdict.result is SpfResult.UNJUDGED:
-            message, remedy = (
-                "The SPF record of %(domain)s holds macros, so it cannot be told here whether it names %(address)s.",
-                "Send a test to a mailbox of your own and look for spf=pass in its headers.",
-            )
-            yield Problem(severity="note", code="spf_unjudged", message=message, remedy=remedy, values=values)
         else:
             yield _unnamed(record, values, address=address, is_told=is_told)
 
@@ -126,6 +127,8 @@ def _broken_spf(domain: str, verdict: SpfVerdict) -> Problem:
         Fault.SEVERAL: "The domain %(domain)s has more than one SPF record, which counts as a mistake.",
         Fault.SYNTAX: "The SPF record of %(domain)s has a mistake at “%(culprit)s”.",
         Fault.LOOKUPS: "The SPF record of %(domain)s needs more than ten look-ups in DNS: receivers do no more.",
+        Fault.VOID: "The SPF record of %(domain)s asks for more than two names that DNS knows nothing of, at last for "
+        "“%(culprit)s”: receivers look no further.",
         Fault.INCLUDE: "The SPF record of %(domain)s leads to %(culprit)s, which has none.",
     }[verdict.fault or Fault.SYNTAX]
     remedy = "Correct the record: receivers take a broken one for none, and some refuse the messages."
@@ -233,36 +236,6 @@ def _dmarc(
     severity: str, code: str, message: str, remedy: str, values: Mapping[str, str], record: Record | None = None
 ) -> Problem:
     return Problem(severity=severity, code=code, message=message, remedy=remedy, values=values, record=record)
-
-
-def judge_alignment(domain: str, policy: Policy, signing: Sequence[str]) -> Iterator[Problem]:
-    """Whether the domain that signs is the sender's own, as DMARC means it. SPF is: bounces go to the sender."""
-    is_strict = policy.tags.get("adkim", "r").lower() == "s"
-    for signed in sorted(set(signing)):
-        values = {"domain": domain, "signed": signed}
-        if is_aligned(domain, signed, organisational=policy.organisational, is_strict=is_strict):
-            message = "DMARC: signatures of %(signed)s count for the sender's domain %(domain)s."
-            yield Problem(severity="good", code="aligned", message=message, values=values)
-        else:
-            message, remedy = (
-                "Signatures of %(signed)s do not count for the sender's domain %(domain)s, so DMARC takes the messages "
-                "for unsigned.",
-                "Sign for the sender's own domain, or for the one above it.",
-            )
-            yield Problem(severity="warning", code="unaligned", message=message, remedy=remedy, values=values)
-
-
-def is_aligned(domain: str, other: str, *, organisational: str, is_strict: bool) -> bool:
-    """RFC 7489, 3.1: the same domain, or with relaxed alignment one of the same organisation."""
-    if domain == other or is_strict:
-        return domain == other
-    if _lies_below(domain, other) or _lies_below(other, domain):
-        return "." in min(domain, other, key=len)
-    return bool(organisational) and _lies_below(other, organisational) and _lies_below(domain, organisational)
-
-
-def _lies_below(domain: str, above: str) -> bool:
-    return domain == above or domain.endswith(f".{above}")
 
 
 def judge_report_consent(domain: str, mailbox: str, texts: Sequence[str]) -> Iterator[Problem]:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from channels.addresses import is_public
+from channels.alignment import judge_alignment, judge_spf_alignment
 from channels.base import Account, AccountProblem, Problem
 from channels.dkim import Key, Signer
 from channels.dns_records import Resolver, ResolverSilent, pointer_name
 from channels.domain_findings import (
     REPORTS,
     Policy,
-    judge_alignment,
     judge_dkim,
     judge_dmarc,
     judge_exchanges,
@@ -30,7 +30,8 @@ from channels.domain_findings import (
     read_tags,
 )
 from channels.mailboxes import address_of, envelope_form
-from channels.spf import is_spf, judge_address
+from channels.spf import judge_address
+from channels.spf_record import is_spf
 
 #: Addresses that one check looks at.
 MOST_ADDRESSES: Final = 8
@@ -62,8 +63,9 @@ class _Check:
         sender = envelope_form(address_of(str(self._settings["sender"])))
         self._domain = sender.rpartition("@")[2].lower()
         returns_to = str(self._settings.get("bounce_address") or "")
-        #: Of the envelope's sender, which SPF speaks of.
-        self._envelope = envelope_form(returns_to).rpartition("@")[2].lower() if returns_to else self._domain
+        #: The envelope's sender, whose domain SPF speaks of.
+        self._returns_to = envelope_form(returns_to) if returns_to else sender
+        self._envelope = self._returns_to.rpartition("@")[2].lower()
 
     def run(self) -> Iterator[Problem]:
         parts: tuple[tuple[str, Callable[[], Iterator[Problem]]], ...] = (
@@ -109,7 +111,12 @@ class _Check:
         addresses, is_told = self._addresses()
         if not addresses:
             yield _unknown_address()
-        verdicts = {address: judge_address(self._envelope, address, self._dns) for address in addresses}
+        verdicts = {
+            address: judge_address(
+                self._envelope, address, self._dns, sender=self._returns_to, greeting=self._host_name()
+            )
+            for address in addresses
+        }
         yield from judge_spf(self._envelope, self._host, records, verdicts, is_told=is_told)
 
     def _dkim(self) -> Iterator[Problem]:
@@ -121,7 +128,9 @@ class _Check:
     def _dmarc(self) -> Iterator[Problem]:
         policy = self._policy()
         yield from judge_dmarc(self._domain, policy, reports_to=self._mailbox())
-        yield from judge_alignment(self._domain, policy, [key.domain.decode() for key in self._keys])
+        signing = [key.domain.decode() for key in self._keys]
+        yield from judge_alignment(self._domain, policy, signing)
+        yield from judge_spf_alignment(self._domain, policy, self._envelope, signing)
         for mailbox in _MAILBOX.findall(policy.tags.get("rua", "")):
             other = mailbox.rpartition("@")[2].lower()
             if other != policy.domain and not other.endswith(f".{policy.domain}"):
@@ -141,9 +150,10 @@ class _Check:
         return Policy(domain=found[0][0], records=found[0][1], organisational=found[-1][0])
 
     def _mx(self) -> Iterator[Problem]:
-        exchanges = self._dns.exchanges(self._domain)
-        has_address = not exchanges and bool(self._dns.addresses(self._domain))
-        yield judge_exchanges(self._domain, exchanges, has_address=has_address, host=self._host_name())
+        for domain in dict.fromkeys((self._domain, self._envelope)):
+            exchanges = self._dns.exchanges(domain)
+            has_address = not exchanges and bool(self._dns.addresses(domain))
+            yield judge_exchanges(domain, exchanges, has_address=has_address, host=self._host_name())
 
     def _reverse(self) -> Iterator[Problem]:
         for address in self._addresses()[0]:

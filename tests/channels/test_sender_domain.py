@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import pytest
 
 from channels import dns_records
+from channels.alignment import is_aligned
 from channels.base import Account, Problem
 from channels.dkim import Signer
 from channels.dns_records import Resolver, ResolverSilent, read_servers
-from channels.domain_findings import is_aligned
 from channels.sender_domain import check_sender_domain
 from channels.smtp import Smtp
-from channels.spf import Fault, SpfResult, SpfVerdict, judge_address, with_mechanism
+from channels.spf import SpfResult, SpfVerdict, judge_address
+from channels.spf_record import Fault, with_mechanism
 from tests.channels.dns_peer import DnsPeer, dns_server, silent_server
 from tests.channels.smtp_peer import mail_server
 from tests.channels.test_dkim import ed25519_pem, rsa_pem
@@ -131,7 +132,13 @@ def test_a_sender_with_nothing_gets_each_record_to_publish() -> None:
         ("v=spf1 +all", "spf_open", "v=spf1 ~all"),
         ("v=spf1 mx fnord -all", "spf_broken", ""),
         ("v=spf1 include:none.example.org -all", "spf_broken", ""),
-        ("v=spf1 exists:%{i}.example.org -all", "spf_unjudged", ""),
+        (
+            "v=spf1 exists:%{i}.example.org -all",
+            "spf_not_named",
+            "v=spf1 exists:%{i}.example.org a:mail.example.org -all",
+        ),
+        ("v=spf1 a:x.example.org a:y.example.org mx:z.example.org mx -all", "spf_broken", ""),
+        ("v=spf1 exists:%{z}.example.org -all", "spf_broken", ""),
     ],
 )
 def test_an_spf_record_that_does_not_do(spf: str, code: str, record: str) -> None:
@@ -141,6 +148,14 @@ def test_an_spf_record_that_does_not_do(spf: str, code: str, record: str) -> Non
 
     assert [problem.code for problem in problems if problem.severity != "good"] == [code]
     assert told(problems, code)[1] == (f'example.org TXT "{record}"' if record else "")
+
+
+def test_ptr_counts_as_receivers_count_it_and_is_advised_against() -> None:
+    zone = without(WHOLE, "spf1") + text_record("@", "v=spf1 ptr -all")
+    with dns_server(example_org=zone, **{"3_2_1_in-addr_arpa": REVERSE}) as peer:
+        found = codes(check(peer))
+
+    assert found[:2] == [("note", "spf_ptr"), ("good", "spf")]
 
 
 def test_two_spf_records_are_a_mistake() -> None:
@@ -186,6 +201,16 @@ def test_an_spf_record_that_goes_round_in_circles_ends_at_ten_lookups() -> None:
     assert verdict == SpfVerdict(result=SpfResult.BROKEN, fault=Fault.LOOKUPS, culprit="example.org")
 
 
+def test_macros_are_filled_in_by_the_account() -> None:
+    """The local part of the address for returned mail, the server's name, the address in either order."""
+    zone = without(WHOLE, "spf1") + text_record("@", "v=spf1 exists:%{l}.%{ir}.%{v}.%{h2}.ok.%{d} -all")
+    zone += "bounces.4.3.2.1.in-addr.example.org.ok 60 IN A 127.0.0.2\n"
+    with dns_server(example_org=zone) as peer:
+        found = check(peer, bounce_address="bounces@example.org")
+
+    assert ("good", "spf") in codes(found)
+
+
 def test_a_mechanism_goes_in_front_of_what_ends_the_record() -> None:
     assert with_mechanism("v=spf1 mx ~all", "a:m") == "v=spf1 mx a:m ~all"
     assert with_mechanism("v=spf1 redirect=_spf.x", "a:m") == "v=spf1 a:m redirect=_spf.x"
@@ -222,6 +247,78 @@ def test_a_policy_above_the_senders_domain_holds() -> None:
         "Signatures of example.org do not count for the sender's domain news.example.org, so DMARC takes the messages "
         "for unsigned."
     )
+
+
+#: Of a domain that mail may return to.
+RETURNS = text_record("@", "v=spf1 ip4:1.2.3.4 -all") + "@ 60 IN MX 10 mail\n"
+UNSIGNED = {name: "" for name in SETTINGS if name.startswith("dkim")}
+
+
+def spf_alignment(problems: Sequence[Problem]) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (
+            problem.severity,
+            problem.code,
+            problem.message % problem.values,
+            problem.remedy % problem.values,
+            str(problem.record or ""),
+        )
+        for problem in problems
+        if problem.code in ("spf_aligned", "spf_unaligned")
+    ]
+
+
+def test_spf_of_a_foreign_domain_for_returned_mail_does_not_count() -> None:
+    remedy = (
+        "Take an address for returned mail in example.org, or in a domain below it that has an SPF and an MX record of "
+        "its own."
+    )
+    with dns_server(example_org=WHOLE, example_net=RETURNS, **{"3_2_1_in-addr_arpa": REVERSE}) as peer:
+        signed = check(peer, bounce_address="bounces@example.net")
+        unsigned = check(peer, bounce_address="bounces@example.net", **UNSIGNED)
+
+    assert spf_alignment(signed) == [
+        ("note", "spf_unaligned", "Returned mail goes to example.net, so SPF does not count for the sender's domain "
+         "example.org: DMARC passes by the signature alone, and fails wherever that breaks.", remedy, ""),
+    ]  # fmt: skip
+    assert spf_alignment(unsigned) == [
+        ("warning", "spf_unaligned", "Returned mail goes to example.net, so SPF does not count for the sender's domain "
+         "example.org, and no signature of ours does: DMARC fails unless the mail server signs for that domain.",
+         remedy, ""),
+    ]  # fmt: skip
+    assert {problem.field for problem in signed if problem.severity != "good"} == {"bounce_address"}
+    assert told(signed, "spf")[0] == "SPF: example.net lets 1.2.3.4 send for it."
+    assert [problem.values["domain"] for problem in signed if problem.code == "mx"] == ["example.org", "example.net"]
+
+
+def test_spf_of_a_domain_of_the_same_organisation_counts_unless_alignment_is_strict() -> None:
+    policy = "v=DMARC1; p=reject; aspf=s; rua=mailto:replies@example.org"
+    below = text_record("b", "v=spf1 ip4:1.2.3.4 -all") + "b 60 IN MX 10 mail\n"
+    strict = without(WHOLE, "_dmarc") + text_record("_dmarc", policy) + below
+    with dns_server(example_org=WHOLE + below) as peer:
+        counted = check(peer, bounce_address="bounces@B.example.org")
+    with dns_server(example_org=strict) as peer:
+        refused = check(peer, bounce_address="bounces@b.example.org")
+
+    assert spf_alignment(counted) == [
+        ("good", "spf_aligned", "DMARC: SPF of b.example.org, where returned mail goes, counts for the sender's domain "
+         "example.org.", "", ""),
+    ]  # fmt: skip
+    assert spf_alignment(refused) == [
+        ("note", "spf_unaligned", "Returned mail goes to b.example.org, so SPF does not count for the sender's domain "
+         "example.org: DMARC passes by the signature alone, and fails wherever that breaks.",
+         "Take an address for returned mail in example.org itself, or publish this record, which lets domains of the "
+         "same organisation count.",
+         '_dmarc.example.org TXT "v=DMARC1; p=reject; aspf=r; rua=mailto:replies@example.org"'),
+    ]  # fmt: skip
+
+
+def test_siblings_below_a_policy_are_of_one_organisation() -> None:
+    zone = without(WHOLE, "IN MX") + "news 60 IN A 1.2.3.4\nb 60 IN A 1.2.3.4\n"
+    with dns_server(example_org=zone) as peer:
+        problems = check(peer, sender="n@news.example.org", bounce_address="x@b.example.org")
+
+    assert [(severity, code) for severity, code, *_rest in spf_alignment(problems)] == [("good", "spf_aligned")]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,31 @@ def test_findings_are_in_the_readers_language(alice: Person) -> None:
     assert "DMARC записът на _dmarc.example.org само наблюдава (p=none)" in page
 
 
+@pytest.mark.usefixtures("resolver")
+def test_where_returned_mail_goes_is_judged_on_the_page_and_over_the_api(alice: Person) -> None:
+    from tests.web.api.caller import make_api
+
+    alice.user.language = "bg"
+    alice.user.save()
+    with mail_server() as server:
+        account = make_account(alice, server.port, sends_from="1.2.3.4", bounce_address="b@example.net")
+        page = page_of(alice, account)
+        status, told = make_api(alice.organisation).post(f"/accounts/{account.pk}/check")
+
+    assert "Върнатата поща отива към example.net, затова SPF не важи за домейна на подателя example.org" in page
+    assert "Вземете адрес за върната поща в example.org или в домейн под него" in page
+    (found,) = [problem for problem in told["problems"] if problem["code"] == "spf_unaligned"]
+    assert (status, found["severity"], found["field"], found["message"]) == (
+        200,
+        "warning",
+        "bounce_address",
+        "Returned mail goes to example.net, so SPF does not count for the sender's domain example.org, and no "
+        "signature of ours does: DMARC fails unless the mail server signs for that domain.",
+    )
+    missing = [problem["record"] for problem in told["problems"] if problem["code"] in ("spf_missing", "mx_missing")]
+    assert [(record["name"], record["kind"]) for record in missing] == [("example.net", "TXT"), ("example.net", "MX")]
+
+
 def test_the_api_tells_findings_and_what_is_in_order_apart(alice: Person, resolver: Any) -> None:
     from outreach.core.models import Account
     from outreach.delivery.adapters import check_account
