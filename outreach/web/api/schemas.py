@@ -421,8 +421,11 @@ class ImportOut(Schema):
 
 
 class AccountOut(Schema):
+    """`lent_by` is the organisation above that lends it, null for one's own; of a lent one no setting is shown."""
+
     id: str
     organisation: str
+    lent_by: str | None
     adapter: str
     channel: str
     name: str

@@ -14,6 +14,7 @@ from outreach.audience.models import Address, Subscriber
 from outreach.campaigns.approval import approve, reject, submit
 from outreach.campaigns.drafts import change_campaign, create_campaign
 from outreach.campaigns.models import Campaign, Run
+from outreach.campaigns.senders import usable_accounts
 from outreach.core.access import Actor
 from outreach.core.errors import NotFound
 from outreach.core.models import Account, Organisation
@@ -51,7 +52,14 @@ from outreach.web.api.schemas import (
     ScheduleCall,
     TestCall,
 )
-from outreach.web.api.shapes import account_json, campaign_json, event_json, reply_json, sandbox_json
+from outreach.web.api.shapes import (
+    account_json,
+    campaign_json,
+    event_json,
+    lent_account_json,
+    reply_json,
+    sandbox_json,
+)
 
 router = Router(tags=["Sending"])
 
@@ -75,9 +83,24 @@ def list_adapters(request: Caller) -> Any:
     return {"items": [asdict(describe(name)) for name in adapter_names()], "next_cursor": None}
 
 
-@router.get("/accounts", response=ListPage, summary="Accounts, newest first")
-def list_accounts(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any:
-    return page(_accounts(request.auth.organisation), cursor=cursor, limit=limit, show=account_json)
+def _lent(organisation: Organisation) -> QuerySet[Account]:
+    """Accounts of the nodes above, which everything below them may send through."""
+    return usable_accounts(organisation).exclude(organisation=organisation).select_related("organisation")
+
+
+@router.get("/accounts", response=ListPage, summary="Accounts that can be sent through, newest first")
+def list_accounts(request: Caller, *, lent: bool | None = None, cursor: Cursor = "", limit: Limit = 50) -> Any:
+    """Those of the organisation and all below it, and those that the ones above it lend: `lent_by` names the owner of
+    such a one, whose settings are not shown. `lent=false` and `lent=true` leave out one or the other."""
+    own, above = _accounts(request.auth.organisation), _lent(request.auth.organisation)
+    lent_ids = frozenset(above.values_list("pk", flat=True))
+    rows = {True: above, False: own, None: own | above}[lent]
+    return page(
+        rows,
+        cursor=cursor,
+        limit=limit,
+        show=lambda account: lent_account_json(account) if account.pk in lent_ids else account_json(account),
+    )
 
 
 @router.post("/accounts", response={201: AccountOut}, summary="Add an account of a channel")
@@ -88,7 +111,10 @@ def post_account(request: Caller, payload: AccountIn) -> Any:
 
 @router.get("/accounts/{account_id}", response=AccountOut, summary="One account, without its secrets")
 def get_account(request: Caller, account_id: str) -> Any:
-    return account_json(find(_accounts(request.auth.organisation), account_id))
+    try:
+        return account_json(find(_accounts(request.auth.organisation), account_id))
+    except NotFound:
+        return lent_account_json(find(_lent(request.auth.organisation), account_id))
 
 
 @router.patch("/accounts/{account_id}", response=AccountOut, summary="Change an account; a secret left out stays")

@@ -94,6 +94,7 @@ def account_json(account: Account) -> Json:
     return {
         "id": str(account.pk),
         "organisation": account.organisation.slug,
+        "lent_by": None,
         "adapter": account.adapter,
         "channel": account.channel,
         "name": account.name,
@@ -109,6 +110,12 @@ def account_json(account: Account) -> Json:
         "trouble_since": moment(account.trouble_since),
         "hook_urls": hook_urls(account),
     }
+
+
+def lent_account_json(account: Account) -> Json:
+    """An account of one above: that it is there, and no more than whoever may send through it needs to know."""
+    hidden: Json = {"settings": {}, "domain_rates": {}, "warm_up": None, "trouble": "", "hook_urls": {}}
+    return {**account_json(account), "lent_by": account.organisation.slug, **hidden}
 
 
 def hook_urls(account: Account) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.urls import path
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from outreach.web.api import catalogue, costs, docs, look, notices, people, problems, sending
+from outreach.web.api import catalogue, costs, docs, look, notices, people, problems, senders, sending
 from outreach.web.api.access import Bearer
 from outreach.web.api.schemas import ProblemDocument
 
@@ -39,7 +39,16 @@ api = DocumentedApi(
     urls_namespace="api",
 )
 problems.install(api)
-for router in (catalogue.router, look.router, people.router, sending.router, notices.router, costs.router):
+ROUTERS = (
+    catalogue.router,
+    look.router,
+    people.router,
+    sending.router,
+    notices.router,
+    costs.router,
+    senders.router,
+)
+for router in ROUTERS:
     api.add_router("", router)
 
 urlpatterns = [
