@@ -258,7 +258,8 @@ WHERE id = %(account)s AND state = 'active' AND rests = 0 AND share >= 1
 """
 
 #: Of accounts that are not alone on their channel, or whose share is lowered: share, seconds since it changed, and of
-#: the receipts of the last minutes how many came and how many came late. Of each at most once in `every` seconds.
+#: the receipts of the last minutes how many came and how many came late. Of each at most once in `every` seconds. Late
+#: is the word of arrival, by its own time: what a message's receipt says later, such as that it was read, is no delay.
 READ_SPEEDS: Final = """
 WITH looked AS MATERIALIZED (
     SELECT a.id, a.share, extract(epoch FROM clock_timestamp() - a.share_at)::float8 AS since
@@ -271,14 +272,14 @@ WITH looked AS MATERIALIZED (
           WHERE o.organisation_id = a.organisation_id AND o.channel = a.channel AND o.is_default AND o.id <> a.id)))
 ),
 receipts AS MATERIALIZED (
-    SELECT d.account_id, d.receipt_at - d.settled_at > %(slow)s * interval '1 second' AS is_slow
+    SELECT d.account_id, told.at - d.settled_at > %(slow)s * interval '1 second' AS is_slow
     FROM (
-        SELECT e.run_id, e.delivery FROM outreach_event e
+        SELECT e.run_id, e.delivery, e.at FROM outreach_event e
         WHERE e.at > clock_timestamp() - %(minutes)s * interval '1 minute' AND e.kind = 'delivered' AND e.delivery > 0
         ORDER BY e.at DESC LIMIT %(most)s
     ) AS told
     JOIN outreach_delivery d ON d.run_id = told.run_id AND d.id = told.delivery
-    WHERE d.account_id IN (SELECT id FROM looked) AND d.settled_at IS NOT NULL AND d.receipt_at IS NOT NULL
+    WHERE d.account_id IN (SELECT id FROM looked) AND d.settled_at IS NOT NULL
 )
 SELECT l.id, l.share, l.since, count(r.is_slow), count(*) FILTER (WHERE r.is_slow)
 FROM looked l LEFT JOIN receipts r ON r.account_id = l.id
