@@ -136,9 +136,9 @@ def test_a_session_that_cannot_be_opened_lets_the_account_rest(world: World) -> 
 
 
 def test_a_batch_of_retries_that_is_given_back_waits_and_is_no_minutes_batch_any_more(world: World) -> None:
-    world.people(2)
+    world.people(1)  # two would now and then fall into two minutes
     run = world.fanned_out()
-    world.box().answer(TemporaryFailure("later"), TemporaryFailure("later"))
+    world.box().answer(TemporaryFailure("later"))
     world.send_all()
     make_due(run)
 
