@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from email.utils import getaddresses
 from hmac import compare_digest
 from itertools import islice
 from typing import Any, ClassVar, Final
@@ -25,7 +24,6 @@ from channels.base import (
     Outcome,
     OutcomeKind,
     OutcomeUnknown,
-    Part,
     PermanentFailure,
     Problem,
     ProviderEvent,
@@ -33,8 +31,8 @@ from channels.base import (
 )
 from channels.client import CONNECT_SECONDS, READ_SECONDS, Answer, GuardedTransport, as_answer, guard
 from channels.exchange import Connected, find_missing, probe, refusal, secrets_of
-from channels.mailboxes import envelope_form
 from channels.postmark_hooks import read_hook
+from channels.postmark_mail import compose
 
 _API: Final = "https://api.postmarkapp.com"
 #: Messages in one request; Postmark takes 500, but so many are in doubt where its answer is lost.
@@ -157,7 +155,7 @@ class PostmarkSession(Connected):
         composed: dict[str, Mapping[str, Any]] = {}
         for message in window:
             try:
-                composed[message.id] = _compose(message, message.sender or self._sender, self._stream)
+                composed[message.id] = compose(message, sender=message.sender or self._sender, stream=self._stream)
             except UnsupportedContent as err:
                 yield err.outcome(message.id)
         if not composed:
@@ -197,50 +195,6 @@ class PostmarkSession(Connected):
         if answer.status >= 400:
             raise _refused(answer)
         return answer
-
-
-def _compose(message: Message, sender: str, stream: str) -> Mapping[str, Any]:
-    if not (message.subject.strip() and (message.text.strip() or message.html.strip())):
-        raise UnsupportedContent("An e-mail needs a subject and a text.", reason="unsupported")
-    fields = {
-        "From": _mailboxes(sender),
-        # A list of addresses would go to all of them: the envelope's form is one address or none.
-        "To": envelope_form(message.to),
-        "ReplyTo": _mailboxes(message.reply_to),
-        "Subject": message.subject,
-        "TextBody": message.text,
-        "HtmlBody": message.html,
-        "MessageStream": stream,
-        # Opens and clicks are counted by our own links, as people consented to.
-        "TrackLinks": "None",
-        "Headers": [{"Name": name, "Value": value} for name, value in _headers(message)],
-        "Attachments": [_attachment(part) for part in message.parts],
-        "Metadata": {"delivery": message.id},
-    }
-    return {name: value for name, value in fields.items() if value} | {"TrackOpens": False}
-
-
-def _attachment(part: Part) -> Mapping[str, str]:
-    shown = {"ContentID": f"cid:{part.content_id}"} if part.content_id else {}
-    return {"Name": part.name, "Content": b64encode(part.data).decode(), "ContentType": part.media_type, **shown}
-
-
-def _mailboxes(text: str) -> str:
-    """Names in quotes, since Postmark takes a comma for the end of an address."""
-    pairs = [
-        (name.replace("\\", "").replace('"', ""), address) for name, address in getaddresses([text] if text else [])
-    ]
-    return ", ".join(f'"{name}" <{address}>' if name else address for name, address in pairs)
-
-
-def _headers(message: Message) -> Iterator[tuple[str, str]]:
-    if message.message_id:
-        yield "Message-ID", f"<{message.message_id}>"
-        yield "X-PM-KeepID", "true"
-    if message.in_reply_to:
-        yield "In-Reply-To", f"<{message.in_reply_to.strip('<>')}>"
-        yield "References", f"<{message.in_reply_to.strip('<>')}>"
-    yield from message.headers
 
 
 def _outcome(id_: str, answer: Any) -> Outcome:

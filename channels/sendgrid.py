@@ -20,28 +20,18 @@ from channels.base import (
     Message,
     Outcome,
     OutcomeUnknown,
-    PermanentFailure,
     Problem,
     ProviderEvent,
-    TemporaryFailure,
-    UnsupportedContent,
 )
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
-from channels.exchange import HttpSession, find_missing, hand_over, probe, refusal, secrets_of
+from channels.exchange import HttpSession, find_missing, hand_over, probe, secrets_of
+from channels.sendgrid_answers import RecipientsRefused, refused
 from channels.sendgrid_client import SdkClient
 from channels.sendgrid_hooks import is_signed, read_events, read_inbound, verify
 from channels.sendgrid_lists import add_to_list, read_lists
 from channels.sendgrid_mail import compose, group
 
 _API: Final = "https://api.sendgrid.com"
-
-#: Fields of a refused request whose fault is one message's, not the account's.
-_REFUSED_FIELDS: Final[Mapping[str, tuple[type[ChannelError], str]]] = {
-    "from": (AccountProblem, "account_problem"),
-    "content": (UnsupportedContent, "unsupported"),
-    "subject": (UnsupportedContent, "unsupported"),
-    "headers": (UnsupportedContent, "unsupported"),
-}
 
 
 class SendGrid:
@@ -161,7 +151,7 @@ class SendGridSession(HttpSession):
         mail = compose(messages, sender=self._sender, category=self._category, is_sandbox=self._is_sandbox)
         try:
             answer = self._api.send(mail)
-        except _RecipientsRefused as err:
+        except RecipientsRefused as err:
             err.ids = frozenset(message.id for n, message in enumerate(messages) if n in err.numbers)
             raise
         # 202 carries no body; the id that events give back is this header's.
@@ -186,7 +176,7 @@ class SendGridSession(HttpSession):
     def _judge(self, response: requests.Response, *_: Any, **__: Any) -> None:
         answer = as_answer(response)
         if answer.status >= 400:
-            raise _refused(answer.status, answer.json(), answer.headers)
+            raise refused(answer.status, answer.json(), answer.headers)
         is_sending = response.request.method == "POST" and str(response.request.url).endswith("/mail/send")
         expected = 200 if self._is_sandbox else 202
         if is_sending and (answer.status != expected or (answer.status == 200 and answer.body.strip())):
@@ -198,35 +188,6 @@ _REMEDIES: Final[Mapping[type[ChannelError], str]] = {
     AccountProblem: "Make an API key with the right to send mail under Settings, API Keys.",
     ChannelError: "Check the base URL and the network, then try again.",
 }
-
-
-class _RecipientsRefused(PermanentFailure):
-    """SendGrid refused some of a request's recipients, and with them the whole request: the others may go again."""
-
-    numbers: frozenset[int] = frozenset()
-    ids: frozenset[str] = frozenset()
-
-    def outcome(self, message_id: str) -> Outcome:
-        if not self.ids or message_id in self.ids:
-            return super().outcome(message_id)
-        words = "Another address of the same request was refused; nothing was sent."
-        return TemporaryFailure(words, reason="temporary").outcome(message_id)
-
-
-def _refused(status: int, body: Any, headers: Mapping[str, str]) -> ChannelError:
-    listed = body.get("errors") if isinstance(body, dict) else None
-    errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
-    detail = "; ".join(str(error.get("message") or "") for error in errors)
-    fields = [str(error.get("field") or "").split(".") for error in errors]
-    field = fields[0][0] if fields else ""
-    if status == 400 and field == "personalizations":
-        refused = _RecipientsRefused(f"400: {detail}", reason="invalid_address", status=status)
-        refused.numbers = frozenset(int(part[1]) for part in fields if len(part) > 1 and part[1].isdecimal())
-        return refused
-    if status == 400 and field in _REFUSED_FIELDS:
-        kind, reason = _REFUSED_FIELDS[field]
-        return kind(f"400: {detail}", reason=reason, status=status)
-    return refusal(status, detail, headers=headers)
 
 
 def _find_missing_key(account: Account) -> list[Problem]:

@@ -1,14 +1,12 @@
-"""SMS through the official `twilio` SDK, and what Twilio reports back: statuses and inbound messages."""
+"""SMS through the official `twilio` SDK. What Twilio calls us with is read in `twilio_hooks`."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl
 
 import requests
 from twilio.http.http_client import TwilioHttpClient
-from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from channels.base import (
@@ -17,9 +15,7 @@ from channels.base import (
     AccountWideFailure,
     Capabilities,
     ChannelError,
-    EventWord,
     Field,
-    ForgedHook,
     Hook,
     Message,
     OutcomeUnknown,
@@ -31,6 +27,7 @@ from channels.base import (
 from channels.client import CONNECT_SECONDS, READ_SECONDS, GuardedTransport, as_answer, guard
 from channels.exchange import HttpSession, find_missing, probe, refusal, retry_after, secrets_of
 from channels.senders import find_sender_faults, find_sender_warnings
+from channels.twilio_hooks import read_inbound, read_status, verified_form
 
 _API: Final = "https://api.twilio.com"
 
@@ -69,39 +66,6 @@ _REFUSALS: Final[Mapping[int, tuple[type[ChannelError], str]]] = {
     30002: (AccountProblem, "account_problem"),
     30034: (AccountProblem, "account_problem"),
     63038: (AccountWideFailure, "rate_limited"),
-}
-
-_WORDS: Final[Mapping[str, EventWord]] = {
-    "accepted": EventWord.ACCEPTED,
-    "scheduled": EventWord.ACCEPTED,
-    "queued": EventWord.ACCEPTED,
-    "sending": EventWord.ACCEPTED,
-    "sent": EventWord.ACCEPTED,
-    "delivered": EventWord.DELIVERED,
-    "read": EventWord.READ,
-    "undelivered": EventWord.BOUNCED,
-    "failed": EventWord.REJECTED,
-    "canceled": EventWord.REJECTED,
-}
-
-#: ErrorCode of an undelivered or failed message: is it for good, and why.
-_LATER_FAILURES: Final[Mapping[str, tuple[bool | None, str]]] = {
-    "21610": (True, "suppressed"),
-    "30003": (False, "unreachable"),
-    "30004": (True, "refused"),
-    "30005": (True, "unknown_recipient"),
-    "30006": (True, "invalid_address"),
-    "30007": (None, "policy"),
-    "30008": (None, "refused"),
-    "30009": (False, "temporary"),
-    "30017": (False, "temporary"),
-    "30022": (False, "rate_limited"),
-    "30023": (False, "rate_limited"),
-    "30024": (None, "policy"),
-    "30032": (None, "policy"),
-    "30034": (None, "policy"),
-    "30410": (False, "temporary"),
-    "30500": (False, "temporary"),
 }
 
 
@@ -150,8 +114,8 @@ class Twilio:
         return TwilioSession(account)
 
     def parse_events(self, hook: Hook, account: Account) -> list[ProviderEvent]:
-        form = _verified_form(hook, str(account.settings.get("auth_token") or ""))
-        return [_read_inbound(form) if hook.kind == "inbound" else _read_status(form)]
+        form = verified_form(hook, str(account.settings.get("auth_token") or ""))
+        return [read_inbound(form) if hook.kind == "inbound" else read_status(form)]
 
     def find_faults(self, settings: Mapping[str, Any], kept: Container[str]) -> list[Problem]:
         return find_sender_faults(str(settings.get("sender") or ""))
@@ -247,44 +211,3 @@ _REMEDIES: Final[Mapping[type[ChannelError], str]] = {
     AccountProblem: "Compare the account SID and the auth token with Twilio's console.",
     ChannelError: "Check the base URL and the network, then try again.",
 }
-
-
-def _verified_form(hook: Hook, token: str) -> dict[str, str]:
-    """The call's form, once its signature over URL and form is found to be Twilio's."""
-    form = dict(parse_qsl(hook.body.decode("utf-8", "replace"), keep_blank_values=True))
-    signature = hook.headers.get("x-twilio-signature", "")
-    if not (token and signature and RequestValidator(token).validate(hook.url, form, signature)):
-        raise ForgedHook("The signature is not Twilio's.")
-    return form
-
-
-def _read_status(form: Mapping[str, str]) -> ProviderEvent:
-    sid, status = _sid(form), form.get("MessageStatus") or form.get("SmsStatus", "")
-    hard, reason = _LATER_FAILURES.get(form.get("ErrorCode", ""), (None, ""))
-    return ProviderEvent(
-        word=_WORDS.get(status, EventWord.UNKNOWN),
-        event_id=f"{sid}:{status}",
-        provider_id=sid,
-        hard=hard,
-        reason=reason,
-        address=form.get("To", ""),
-        raw=dict(form),
-    )
-
-
-def _read_inbound(form: Mapping[str, str]) -> ProviderEvent:
-    sid = _sid(form)
-    return ProviderEvent(
-        word=EventWord.REPLIED,
-        event_id=sid,
-        provider_id=sid,
-        address=form.get("From", ""),
-        text=form.get("Body", ""),
-        # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out: present where Twilio answered the word.
-        answered=bool(form.get("OptOutType")),
-        raw=dict(form),
-    )
-
-
-def _sid(form: Mapping[str, str]) -> str:
-    return form.get("MessageSid") or form.get("SmsSid") or form.get("SmsMessageSid") or "no-sid"
