@@ -163,6 +163,7 @@ class Outcome:
     #: `Message.id`.
     id: str
     kind: OutcomeKind
+    #: What the provider calls it; where it left in parts, each part's id, a space between, the one that counts last.
     provider_id: str = ""
     #: A word of the ledger's Reason vocabulary where one fits (`unknown_recipient`, `policy`, `rate_limited` ...).
     reason: str = ""

@@ -1,10 +1,15 @@
-"""Sending over a bound SMPP session: a window of messages, each as its parts, and the outcome of each."""
+"""Sending over a bound SMPP session: a window of messages, each as its parts, and the outcome of each.
+
+The last part of a longer message asks for a receipt of its end, each part before it only for one of failure (5.2.17).
+So a message that arrives costs one receipt, as one of a single part does, and a part that is lost on the way is heard
+of: until a handset has them all it shows nothing, or a gap.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 from zlib import crc32
@@ -32,6 +37,9 @@ from channels.smpp_link import Broken, Link, Smsc, bind
 WINDOW: Final = 10
 #: Parts that a handset puts together again.
 MOST_PARTS: Final = 10
+#: `registered_delivery` (5.2.17): a receipt of whatever becomes of it, or only of its failure.
+_RECEIPT: Final = 1
+_RECEIPT_OF_FAILURE: Final = 2
 #: Type and plan of a number, by what it is (5.2.5, 5.2.6).
 _TYPES: Final = {SenderKind.NUMBER: (1, 1), SenderKind.SHORT_CODE: (3, 0), SenderKind.NAME: (5, 0)}
 
@@ -45,17 +53,27 @@ class _Submission:
     parts: list[bytes]
     #: When its first part left; all of them are answered in time, or the outcome is unknown.
     sent_at: float = 0.0
-    taken: int = 0
+    #: What the SMSC calls each part that it took.
+    ids: list[str] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        return len(self.ids)
+
+    @property
+    def provider_id(self) -> str:
+        """The parts' ids in their order, the last one's last; once where the SMSC has one id for all."""
+        return " ".join(dict.fromkeys(id_ for id_ in self.ids if id_))
 
     def next_fields(self) -> dict[str, Any]:
-        """The next `submit_sm`. Only the last part asks for a receipt: it stands for the message."""
+        """The next `submit_sm`."""
         is_last, is_long = self.taken + 1 == len(self.parts), len(self.parts) > 1
         # The same after a crash, so that a handset does not mix the parts of two tries.
         head = bytes((5, 0, 3, crc32(self.message.id.encode()) & 0xFF, len(self.parts), self.taken + 1))
         return {
             **self.fields,
             "esm_class": UDHI if is_long else 0,
-            "registered_delivery": int(is_last),
+            "registered_delivery": _RECEIPT if is_last else _RECEIPT_OF_FAILURE,
             "short_message": (head if is_long else b"") + self.parts[self.taken],
         }
 
@@ -169,12 +187,11 @@ class SmppSession:
         if answer.status or answer.command != "submit_sm_resp":
             yield _refused(submission, refusal(answer.status)).outcome(submission.message.id)
             return
-        submission.taken += 1
+        submission.ids.append((getattr(answer, "message_id", None) or b"").decode("latin-1"))
         if submission.taken < len(submission.parts):
             yield from self._submit(submission)
             return
-        provider_id = (getattr(answer, "message_id", None) or b"").decode("latin-1")
-        yield Outcome(id=submission.message.id, kind=OutcomeKind.ACCEPTED, provider_id=provider_id)
+        yield Outcome(id=submission.message.id, kind=OutcomeKind.ACCEPTED, provider_id=submission.provider_id)
 
     def _break_off(self, error: Broken) -> Iterator[Outcome]:
         lost, self._under_way = list(self._under_way.values()), {}

@@ -29,10 +29,17 @@ _ONLY = {"twilio/twilio_api_v2010.json": {"/2010-04-01/Accounts/{Sid}.json"}}
 
 
 def contracts_folder(provider: str = "") -> Path | None:
-    """Where the providers' published contracts are on this machine; None where it has none."""
+    """Where the providers' published contracts are on this machine; None where it has none.
+
+    Raises:
+        FileNotFoundError: OUTREACH_CONTRACTS names a folder that is not there: nothing would be held against it.
+    """
     if provider == "postmark":
         return HERE / "channels"
-    folder = Path(os.environ.get("OUTREACH_CONTRACTS") or HERE.parent.parent / "shared" / "contracts")
+    named = os.environ.get("OUTREACH_CONTRACTS")
+    folder = Path(named or HERE.parent.parent / "shared" / "contracts")
+    if named and not folder.is_dir():
+        raise FileNotFoundError(f"OUTREACH_CONTRACTS names {named}, and there is no such folder.")
     return folder if folder.is_dir() else None
 
 

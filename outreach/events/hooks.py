@@ -23,7 +23,13 @@ from outreach.delivery.adapters import plain_account
 from outreach.delivery.models import Delivery
 from outreach.events import optout
 from outreach.events.effects import Told, is_settled, resolve_doubt, take_effect, without_addresses
-from outreach.events.matching import match_callback, match_provider_id, match_public_id, match_receipt
+from outreach.events.matching import (
+    match_callback,
+    match_provider_id,
+    match_public_id,
+    match_receipt,
+    speaks_for_message,
+)
 from outreach.events.models import HookCall
 from outreach.events.replies import take_reply_event
 from outreach.events.storable import storable, storable_text
@@ -153,6 +159,9 @@ def _apply(call: HookCall, event: ProviderEvent, delivery: Delivery) -> None:
             optout.opt_out(person, source=source, evidence={"event": call.event_id})
         return
     kind = KINDS.get(event.word)
+    is_failure = kind in {EventKind.BOUNCED, EventKind.REJECTED}
+    if not speaks_for_message(delivery, event.provider_id, is_failure=is_failure):
+        return
     if kind is None:
         resolve_doubt(delivery, EventKind.DELIVERED, detail=f"{source}: {event.word}")
         return

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.models import Address
 from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import DeliveryState, Language
+from outreach.core.vocabulary import DeliveryState, Language, Receipt
 from outreach.delivery import tokens
 from outreach.delivery.letters import signature_of
 from outreach.delivery.models import Delivery, Notice
@@ -106,11 +108,25 @@ def match_receipt(account: Account, provider_id: str, address: str) -> Match | N
         run_id__in=_recent_runs(account),
         target__in=_targets(account, account.channel, normalised),
         channel=account.channel,
-        provider_id=provider_id,
         account=account,
-    )
+    ).filter(_is_called(provider_id))
     delivery = sent.first()
     return Match(delivery=delivery, by="post") if delivery else None
+
+
+def _is_called(provider_id: str) -> Q:
+    """The id is the message's, or that of one of its parts."""
+    first, last, between = (f"{provider_id} ", f" {provider_id}", f" {provider_id} ")
+    is_part = Q(provider_id__startswith=first) | Q(provider_id__endswith=last) | Q(provider_id__contains=between)
+    return Q(provider_id=provider_id) | is_part
+
+
+def speaks_for_message(delivery: Delivery, provider_id: str, *, is_failure: bool) -> bool:
+    """Whether what is told of one part holds for the message: the last part's does, and the first failure."""
+    parts = delivery.provider_id.split()
+    if len(parts) < 2 or provider_id not in parts:
+        return True
+    return delivery.receipt != Receipt.BOUNCED if is_failure else provider_id == parts[-1]
 
 
 def _targets(account: Account, channel: str, normalised: str) -> list[str]:

@@ -46,6 +46,18 @@ def sendgrid_peer() -> Iterator[ScriptedPeer]:
         yield peer
 
 
+def as_received(body: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Whom SendGrid writes to, and what: its tags replaced as its documents say."""
+    received = []
+    for person in body["personalizations"]:
+        texts = [body["subject"], *(content["value"] for content in body["content"])]
+        for tag, value in person.get("substitutions", {}).items():
+            texts = [text.replace(tag, value) for text in texts]
+        way_out = person["headers"].get("List-Unsubscribe", "")
+        received.append((person["to"][0]["email"], way_out, texts[0], texts[1], texts[2]))
+    return received
+
+
 def errors(status: int, words: str, field: str | None = None, headers: Mapping[str, str] | None = None) -> Http:
     return Http(status, {"errors": [{"message": words, "field": field, "help": None}]}, headers or {})
 

@@ -30,6 +30,12 @@ class Request:
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """All of it that a provider's documents speak of."""
+        content_type, is_signed = self.headers.get("content-type", ""), "authorization" in self.headers
+        return self.method, self.path, self.body.decode("latin-1"), content_type, str(is_signed)
+
 
 #: Whom a request that sends is for: one person, or several.
 Recipients = Callable[[Request], str | list[str]]
@@ -64,12 +70,12 @@ HTTP_TROUBLES: Mapping[Situation, Any] = {
 class ScriptedPeer:
     """Answers requests in the order of the script, then with `usual`; connections are kept open."""
 
-    def __init__(
-        self, usual: Callable[[Request], Any], *, recipient: Recipients | None = None, provider: str = ""
-    ) -> None:
+    def __init__(self, usual: Callable[[Request], Any], *, provider: str, recipient: Recipients | None = None) -> None:
         self.account = Account(id="none", adapter="none", name="None")
-        #: Whose documents every request is held against in the end; '' for nobody's.
+        #: Whose documents every request is held against in the end; '' for nobody's, which every test has to say.
         self.provider = provider
+        #: Each different request that was taken, whatever a test does with `requests`.
+        self.taken: dict[tuple[str, ...], Request] = {}
         self.requests: list[Request] = []
         self.attempts: list[str] = []
         self.most_at_once = 0
@@ -114,6 +120,7 @@ class ScriptedPeer:
     def _choose(self, request: Request) -> Any:
         with self._lock:
             self.requests.append(request)
+            self.taken[request.identity] = request
             if request.method == "POST":
                 named = self._recipient(request)
                 self.attempts += [named] if isinstance(named, str) else named
@@ -180,7 +187,7 @@ def find_faults(peer: ScriptedPeer) -> list[str]:
         return []
     return [
         fault
-        for request in {(one.method, one.path, one.body): one for one in peer.requests}.values()
+        for request in peer.taken.values()
         for fault in find_request_faults(
             folder,
             peer.provider,

@@ -51,7 +51,7 @@ EXPECTED = Feed(
 
 @pytest.fixture
 def peer() -> Iterator[ScriptedPeer]:
-    with running(ScriptedPeer(lambda _: rss())) as peer:
+    with running(ScriptedPeer(lambda _: rss(), provider="")) as peer:
         yield peer
 
 

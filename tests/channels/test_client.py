@@ -35,7 +35,7 @@ LOOPBACK = ("127.0.0.0/8",)
 
 @pytest.fixture
 def peer() -> Iterator[ScriptedPeer]:
-    with running(ScriptedPeer(lambda request: Http(200, {"path": request.path}))) as peer:
+    with running(ScriptedPeer(lambda request: Http(200, {"path": request.path}), provider="")) as peer:
         yield peer
 
 

@@ -14,6 +14,7 @@ import pytest
 import channels
 from channels.base import Account, EventWord, Field, ForgedHook, Hook, Message, Outcome, OutcomeKind
 from tests.channels.contract import TROUBLES, Case, Peer, Recorded, RecordedHook, Situation, all_cases
+from tests.contract_checks import DOCUMENTS
 
 CASES = all_cases()
 NETWORKED = [case for case in CASES if case.networked]
@@ -92,6 +93,12 @@ def test_every_message_gets_one_outcome(case: Case) -> None:
         assert len(outcomes) == 3
         assert by_id(outcomes) == dict.fromkeys((message.id for message in messages), OutcomeKind.ACCEPTED)
         assert_reached_peer(case, peer, 3)
+
+
+@networked_case
+def test_peer_of_a_documented_provider_holds_every_request_against_its_documents(case: Case) -> None:
+    with case.peer() as peer:
+        assert getattr(peer, "provider", "") == (case.adapter if case.adapter in DOCUMENTS else "")
 
 
 @every_case

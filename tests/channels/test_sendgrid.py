@@ -3,14 +3,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from channels import sendgrid_mail
 from channels.base import ForgedHook, Form, Message, Outcome, OutcomeKind, Part, Problem
 from channels.sendgrid import SendGrid
-from tests.channels.case_sendgrid import ACCOUNT, SETTINGS, errors, inbound_hook, multipart, sendgrid_peer, sign
+from tests.channels.case_sendgrid import (
+    ACCOUNT,
+    SETTINGS,
+    as_received,
+    errors,
+    inbound_hook,
+    multipart,
+    sendgrid_peer,
+    sign,
+)
 from tests.channels.scripted import DROP, Http
 from tests.contract_checks import find_request_faults
 
@@ -192,18 +200,6 @@ def alike(number: int, *, form: Form = FORM, name: str = "") -> Message:
         form=form,
         values=values,
     )
-
-
-def as_received(body: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Whom SendGrid writes to, and what: its tags replaced as its documents say."""
-    received = []
-    for person in body["personalizations"]:
-        texts = [body["subject"], *(content["value"] for content in body["content"])]
-        for tag, value in person.get("substitutions", {}).items():
-            texts = [text.replace(tag, value) for text in texts]
-        way_out = person["headers"].get("List-Unsubscribe", "")
-        received.append((person["to"][0]["email"], way_out, texts[0], texts[1], texts[2]))
-    return received
 
 
 def test_messages_of_one_form_go_by_one_request_each_with_its_own_values() -> None:

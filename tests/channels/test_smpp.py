@@ -90,14 +90,14 @@ def test_contents_sender_overrules_the_accounts() -> None:
 def test_long_text_leaves_in_parts_that_a_handset_joins() -> None:
     with message_centre() as centre:
         (outcome,) = send(centre.account, replace(MESSAGE, text=CYRILLIC))
-        assert outcome == Outcome(id="1-7", kind=OutcomeKind.ACCEPTED, provider_id="id-2")
+        assert outcome == Outcome(id="1-7", kind=OutcomeKind.ACCEPTED, provider_id="id-1 id-2")
         heads = [submitted.octets[:6] for submitted in centre.submitted]
         texts = [submitted.octets[6:].decode("utf-16-be") for submitted in centre.submitted]
         assert [head[:3] + head[4:] for head in heads] == [b"\x05\x00\x03\x02\x01", b"\x05\x00\x03\x02\x02"]
         assert heads[0][3] == heads[1][3]
         assert texts == [CYRILLIC[:67], CYRILLIC[67:]]
         assert [(s.esm_class, s.data_coding, s.registered_delivery) for s in centre.submitted] == [
-            (0x40, 8, 0),
+            (0x40, 8, 2),
             (0x40, 8, 1),
         ]
 

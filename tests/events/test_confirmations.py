@@ -181,7 +181,7 @@ def test_confirmation_leaves_though_the_number_is_stopped(centre: Centre) -> Non
     work("notices", door=real_door(), seconds=5)
     notice = Notice.objects.get()
     delivery = Delivery.objects.get(run=notice.run_id, id=notice.delivery)
-    assert (delivery.state, delivery.reason, delivery.provider_id) == ("accepted", "", "id-2")
+    assert (delivery.state, delivery.reason, delivery.provider_id) == ("accepted", "", "id-1 id-2")
     assert "".join(part.octets[6:].decode("utf-16-be") for part in centre.submitted) == STOPPED
     assert centre.attempts == [NUMBER, NUMBER]
 

@@ -12,7 +12,7 @@ from outreach.core.secrets import seal
 from outreach.delivery.adapters import session_for
 from outreach.delivery.models import Delivery
 from outreach.events.hooks import apply_waiting
-from outreach.events.models import HookCall, Reply
+from outreach.events.models import Event, HookCall, Reply
 from outreach.events.polling import alone
 from outreach.events.receiving import receive_account, receive_all
 from tests.channels.smpp_peer import Centre, Delivered, message_centre
@@ -64,6 +64,29 @@ def test_receipt_of_another_message_to_the_same_number_is_not_taken_for_it(sent:
     centre.waiting = [receipt("provider-2")]
     assert receive_all() == 1
     assert (delivery(sent).receipt, HookCall.objects.get().applied_at) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "receipt_", "bounces"),
+    [
+        ([("part-1", "DELIVRD")], "", 0),
+        ([("part-3", "DELIVRD")], "delivered", 0),
+        ([("part-2", "UNDELIV")], "bounced", 1),
+        ([("part-2", "UNDELIV"), ("part-3", "DELIVRD")], "bounced", 1),
+        ([("part-3", "DELIVRD"), ("part-2", "UNDELIV")], "bounced", 1),
+        ([("part-1", "EXPIRED"), ("part-3", "EXPIRED")], "bounced", 1),
+        ([("part", "DELIVRD")], "", 0),
+    ],
+)
+def test_long_message_arrives_with_its_last_part_unless_one_fails(
+    sent: Sent, centre: Centre, told: list[tuple[str, str]], receipt_: str, bounces: int
+) -> None:
+    Delivery.objects.filter(run=sent.run, id=sent.delivery).update(provider_id="part-1 part-2 part-3")
+    for part, stat in told:
+        centre.waiting = [receipt(part, stat)]
+        assert receive_all() == 1
+    events = Event.objects.filter(run=sent.run, delivery=sent.delivery, kind="bounced")
+    assert (delivery(sent).receipt, events.count()) == (receipt_, bounces)
 
 
 def test_stop_by_smpp_ends_messages(sent: Sent, centre: Centre) -> None:
