@@ -5,14 +5,17 @@ Messages stay where they are and unread: people may use the mailbox too.
 
 from __future__ import annotations
 
+import imaplib
+import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from imap_tools import BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
+from imap_tools import BaseMailBox
 
+from channels.addresses import connect_to
 from channels.certificates import trust_besides
 from outreach.core.errors import OutreachError
 
@@ -23,7 +26,6 @@ MOST_AT_ONCE: Final = 500
 #: Larger ones are passed over: a reply with attachments of this size is no reply to read.
 LARGEST: Final = 25 * 1024 * 1024
 
-_ENCRYPTED: Final[Mapping[str, type[Any]]] = {"tls": MailBox, "starttls": MailBoxStartTls}
 _PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
 
 
@@ -35,18 +37,21 @@ class Position:
     uid: int = 0
 
 
-def read_mailbox(settings: Mapping[str, Any], position: Position) -> Iterator[tuple[Position, bytes]]:
+def read_mailbox(
+    settings: Mapping[str, Any], position: Position, *, allow_private: Iterable[str] = ()
+) -> Iterator[tuple[Position, bytes]]:
     """Yield messages that came after `position`, oldest first, each with the position behind it.
 
     A mailbox that was made anew is read from its beginning: who takes the messages knows those that he had.
 
     Raises:
+        ChannelError: the server's address is one of a private network that is not in `allow_private`, or is silent.
         OSError, imaplib.IMAP4.error, imap_tools.errors.ImapToolsError: the server does not answer or refuses us, or its
             certificate is not to be trusted.
         OutreachError: it cannot be reached with these settings at all.
     """
     folder = str(settings.get("folder") or "INBOX")
-    with _logged_in(settings) as box:
+    with _logged_in(settings, tuple(allow_private)) as box:
         box.folder.set(folder, readonly=True)
         validity = _validity(box)
         last = position.uid if validity == position.validity else 0
@@ -56,12 +61,47 @@ def read_mailbox(settings: Mapping[str, Any], position: Position) -> Iterator[tu
             yield Position(validity=validity, uid=uid), _fetch(box, uid)
 
 
+class _Client(imaplib.IMAP4):
+    """Connects to where the guard of outgoing connections lets it."""
+
+    def __init__(self, host: str, port: int, allow_private: tuple[str, ...]) -> None:
+        self._allow_private = allow_private
+        super().__init__(host, port, PATIENCE)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return connect_to(self.host, self.port, self._allow_private, seconds=timeout or PATIENCE)
+
+
+class _TlsClient(_Client):
+    """Speaks TLS from the first byte."""
+
+    def __init__(self, host: str, port: int, allow_private: tuple[str, ...], context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(host, port, allow_private)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        plain = super()._create_socket(timeout)
+        try:
+            return self._context.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+class _Box(BaseMailBox):
+    """A mailbox over a connection that is there already."""
+
+    def __init__(self, client: imaplib.IMAP4) -> None:
+        self._connected = client
+        super().__init__()
+
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        return self._connected
+
+
 @contextmanager
-def _logged_in(settings: Mapping[str, Any]) -> Iterator[BaseMailBox]:
-    try:
-        box = _connect(settings)
-    except ValueError as err:  # such as STARTTLS on the port where TLS begins with the first byte
-        raise OutreachError(str(err)) from err
+def _logged_in(settings: Mapping[str, Any], allow_private: tuple[str, ...]) -> Iterator[BaseMailBox]:
+    box = _Box(_connect(settings, allow_private))
     username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
     try:
         # LOGIN carries ASCII only (RFC 3501); AUTHENTICATE PLAIN any name and password (RFC 4616).
@@ -74,13 +114,22 @@ def _logged_in(settings: Mapping[str, Any]) -> Iterator[BaseMailBox]:
         yield box
 
 
-def _connect(settings: Mapping[str, Any]) -> BaseMailBox:
+def _connect(settings: Mapping[str, Any], allow_private: tuple[str, ...]) -> imaplib.IMAP4:
     security = str(settings.get("security") or "tls")
     host, port = str(settings["host"]), int(settings.get("port") or _PORTS[security])
-    if security == "none":
-        return MailBoxUnencrypted(host, port=port, timeout=PATIENCE)
-    box: BaseMailBox = _ENCRYPTED[security](host, port=port, timeout=PATIENCE, ssl_context=_context(settings))
-    return box
+    if security == "tls":
+        return _TlsClient(host, port, allow_private, _context(settings))
+    if security == "starttls" and port == _PORTS["tls"]:
+        raise OutreachError("Port 993 speaks TLS from the first byte, not STARTTLS.")
+    client = _Client(host, port, allow_private)
+    if security == "starttls":
+        try:
+            client.starttls(_context(settings))
+        except BaseException:
+            with suppress(OSError):  # the handshake may have closed it
+                client.shutdown()
+            raise
+    return client
 
 
 def _context(settings: Mapping[str, Any]) -> ssl.SSLContext:

@@ -73,7 +73,7 @@ def _poll_mailbox(account: Account, plain: PlainAccount) -> int:
     known = account.inbound_position
     position = Position(validity=int(known.get("validity", 0)), uid=int(known.get("uid", 0)))
     count = 0
-    for behind, content in read_mailbox(plain.settings["imap"], position):
+    for behind, content in read_mailbox(plain.settings["imap"], position, allow_private=plain.allow_private):
         count += _take(account, partial(take_mail, account, content)) if content else 0
         _move(account, {"validity": behind.validity, "uid": behind.uid})
     return count

@@ -113,3 +113,13 @@ def test_an_account_whose_adapter_is_gone_keeps_nobody_else_from_being_read(sent
     ]
     with pytest.raises(AccountProblem, match="not installed here any more"):
         session_for(gone.pk)
+
+
+def test_a_mailbox_in_a_private_network_is_not_connected_to(sent: Any, mailbox: ImapPeer, settings: Any) -> None:
+    """An account's settings are its owner's: they must not lead into the operator's network."""
+    settings.ALLOW_PRIVATE = ()
+    deliver(1)
+
+    assert (poll_replies(), texts()) == (0, [])
+    [alert] = Alert.objects.filter(code="inbound_unreadable")
+    assert "127.0.0.1 is an address of a private network" in alert.facts["trouble"]
