@@ -27,6 +27,8 @@ OPEN: Final = ("planned", "deferred")
 STEPS: Final = 220
 ROWS: Final = 10
 BATCH: Final = 4
+#: Ids of batches from here on hold fallbacks; below, from 100 on, retries.
+FIRST_OF_FALLBACKS: Final = 10_000
 
 
 class Violation(AssertionError):
@@ -46,6 +48,7 @@ class Row:
     uncertain: bool = False
     attempts: int = 0
     consents: bool = True
+    channel: str = "email"
 
 
 @dataclass
@@ -153,7 +156,7 @@ class Simulation:
         for line in done:
             self._write(line)
         found = self._choose(batch, limit)
-        allowed = [row for row in found if row.consents]
+        allowed = [row for row in found if not self._hindrance(row)]
         wanted = [row for row in allowed if not row.uncertain] or allowed[:1]
         share = self._reserve(len(wanted), least=max(1, limit // 4))
         window = [wanted[position] for position in share.positions]
@@ -218,7 +221,13 @@ class Simulation:
             unfinished=len(unfinished),
             in_hand=sum(bool(batch.in_hand) for batch in unfinished),
         )
+        if new == "finished" and self._goes_on():
+            return
         self.state = new or self.state
+
+    def _goes_on(self) -> bool:
+        """Whether a run without open rows goes on all the same."""
+        return False
 
     def manage(self) -> None:
         """Somebody presses a button."""
@@ -286,12 +295,14 @@ class Simulation:
         while True:
             found = [row for row in self.rows.values() if row.batch == batch.id and row.state in OPEN][:limit]
             for row in found:
-                if not row.consents:
-                    self._apply(
-                        row, Verdict(state="skipped", reason="unsubscribed", uncertain=row.uncertain, tried=False)
-                    )
-            if not found or any(row.consents for row in found):
+                if reason := self._hindrance(row):
+                    self._apply(row, Verdict(state="skipped", reason=reason, uncertain=row.uncertain, tried=False))
+            if not found or not all(self._hindrance(row) for row in found):
                 return found
+
+    def _hindrance(self, row: Row) -> str:
+        """Why its person is not written to; '' where nothing keeps us from it."""
+        return "" if row.consents else "unsubscribed"
 
     def _write(self, line: Line) -> None:
         from outreach.delivery import retry
@@ -306,7 +317,7 @@ class Simulation:
 
     def _retry_batch(self, minute: datetime) -> Batch:
         for batch in self.batches.values():
-            if batch.id >= 100 and batch.due_at == minute and batch.state != "done":
+            if 100 <= batch.id < FIRST_OF_FALLBACKS and batch.due_at == minute and batch.state != "done":
                 return batch
         made = Batch(id=100 + len(self.batches), due_at=minute)
         self.batches[made.id] = made
@@ -318,7 +329,7 @@ class Simulation:
         old = (row.state, row.reason)
         row.state, row.reason, row.uncertain = str(verdict.state), str(verdict.reason), verdict.uncertain
         row.attempts += verdict.tried
-        counters.moved(self.counters, channel="email", language="bg", old=old, new=(row.state, row.reason))
+        counters.moved(self.counters, channel=row.channel, language="bg", old=old, new=(row.state, row.reason))
 
     def _evidence(self, id_: int, outcome: Outcome) -> None:
         from outreach.delivery import counters, verdicts
@@ -328,7 +339,7 @@ class Simulation:
         if new is not None:
             old = (row.state, row.reason)
             row.state, row.reason = str(new), ""
-            counters.moved(self.counters, channel="email", language="bg", old=old, new=(row.state, ""))
+            counters.moved(self.counters, channel=row.channel, language="bg", old=old, new=(row.state, ""))
 
     def _close_cancelled(self) -> None:
         from outreach.delivery.verdicts import Verdict
@@ -443,8 +454,7 @@ class Simulation:
     def play(self) -> None:
         """Let everybody take turns, then let calm return, and check what came of it."""
         workers = [self.worker() for _ in range(3)]
-        others: list[Callable[[], None]] = [self.sweep, self.sweep, self.manage, self.withdraw, self.learn]
-        others += [self.mend_account, self.mend_account]
+        others = self._others()
         for _ in range(STEPS):
             self._pass(self.random.choice([0, 0, 1, 1, 5, 20, 70]))
             turn = self.random.random()
@@ -459,6 +469,11 @@ class Simulation:
             self._check_always()
         self._let_calm_return()
         self._check_end()
+
+    def _others(self) -> list[Callable[[], None]]:
+        """Whose turns come beside the workers'."""
+        usual = [self.sweep, self.sweep, self.manage, self.withdraw, self.learn]
+        return [*usual, self.mend_account, self.mend_account]
 
     def _pass(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -484,7 +499,7 @@ class Simulation:
 
     def _check_always(self) -> None:
         rows: Tally[tuple[str, str, str, str, str]] = Tally(
-            ("state", "email", "bg", row.state, row.reason) for row in self.rows.values()
+            ("state", row.channel, "bg", row.state, row.reason) for row in self.rows.values()
         )
         if rows != +self.counters:
             raise Violation(f"counters {+self.counters} differ from the rows {rows}")
@@ -522,10 +537,10 @@ def replay_all(seeds: Iterable[int]) -> set[str]:
     return {replay(seed).state for seed in seeds}
 
 
-def main() -> None:
+def main(play_all: Callable[[Iterable[int]], object] = replay_all) -> None:
     first, count = (int(text) for text in [*sys.argv[1:], "0", "1000"][:2])
     began = time.monotonic()
-    replay_all(range(first, first + count))
+    play_all(range(first, first + count))
     seconds = time.monotonic() - began
     sys.stdout.write(f"{count} seeds hold, {count / seconds * 60:.0f} a minute\n")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,14 +13,17 @@ from django.db import connections
 from channels.base import OutcomeUnknown, PermanentFailure
 from outreach.audience.models import Address, Subscriber, Subscription, Suppression
 from outreach.campaigns.models import Run
+from outreach.core import clock
 from outreach.core.vocabulary import CampaignState, Receipt
+from outreach.delivery import queries
 from outreach.delivery.check import check_ledger
-from outreach.delivery.connection import connect
+from outreach.delivery.connection import connect, fetch, transaction
 from outreach.delivery.evidence import set_receipts
 from outreach.delivery.fallback import Look, Rule, fall_back, fall_back_everywhere, is_due, rule_of
 from outreach.delivery.models import Delivery
 from outreach.delivery.runs import cancel_run, pause_run, resume_run
 from outreach.delivery.sweep import sweep
+from tests.delivery.simulated_fallbacks import FallbackSimulation, Message
 from tests.delivery.world import World, campaign_of, fates
 
 BOTH = ("email", "sms")
@@ -355,3 +360,64 @@ def test_the_rule_of_a_plan() -> None:
     for changes in ({"mode": "all"}, {"channels": ["email"]}, {"fallback": None}):
         assert rule_of({**plan, **changes}) is None
     assert rule_of({key: value for key, value in plan.items() if key != "fallback"}) is None
+
+
+FATES = (
+    ("planned", ""),
+    ("deferred", "temporary"),
+    ("accepted", ""),
+    ("rejected", "refused"),
+    ("unknown", "no_answer"),
+    ("skipped", "unsubscribed"),
+    ("skipped", "invalid_address"),
+    ("skipped", "unreachable"),
+    ("cancelled", "run_cancelled"),
+)
+
+
+def test_the_simulation_finds_the_failures_that_the_database_finds(world: World) -> None:
+    """Every state with every receipt, in doubt or not, old or young, followed already or not."""
+    receipts = ("", "delivered", "bounced")
+    cases = list(itertools.product(FATES, receipts, (False, True), (5, 31), (False, True)))
+    people = world.people(len(cases), channels=BOTH)
+    run = preferred(world, after=30)
+    ids = dict(Delivery.objects.filter(run=run).values_list("subscriber_id", "id"))
+    simulated = FallbackSimulation(0)
+    rule = Rule(channels=list(BOTH), after=30, reporting=[world.accounts["email"].pk])
+    simulated.rule, simulated.now, simulated.rows = rule, clock.now(), {}
+    follower = itertools.count(1_000_000)
+    with connect() as link, transaction(link):
+        for person, ((state, reason), receipt, uncertain, minutes, is_followed) in zip(people, cases, strict=True):
+            key, settled = ids[person.pk], simulated.now - timedelta(minutes=minutes)
+            link.execute(
+                "UPDATE outreach_delivery SET state = %s, reason = %s, receipt = %s, uncertain = %s, settled_at = %s"
+                " WHERE id = %s",
+                [state, reason, receipt, uncertain, settled, key],
+            )
+            simulated.rows[key] = Message(
+                id=key,
+                batch=1,
+                person=person.pk,
+                state=state,
+                reason=reason,
+                receipt=receipt,
+                uncertain=uncertain,
+                born_at=simulated.now,
+                settled_at=settled,
+            )
+            if is_followed:
+                link.execute(
+                    "INSERT INTO outreach_delivery (run_id, target, channel, subscriber_id, language, state, reason,"
+                    " fallback_of) SELECT run_id, target, 'sms', subscriber_id, language, 'skipped', 'suppressed', id"
+                    " FROM outreach_delivery WHERE id = %s",
+                    [key],
+                )
+                simulated.rows[next(follower)] = Message(
+                    id=0, batch=0, person=person.pk, channel="sms", fallback_of=key, is_planned=False
+                )
+        params = {"run": run.pk, "channels": rule.channels, "after": rule.after, "reporting": rule.reporting}
+        found = fetch(link, queries.FIND_FAILED, **params, hours=rule.hours, limit=len(cases))
+
+    wanted = {key: why for key, row in simulated.rows.items() if (why := simulated.why_it_failed(row))}
+    assert {key: why for key, _person, _draw, why in found} == wanted
+    assert len(wanted) == 21

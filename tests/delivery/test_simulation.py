@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from outreach.delivery import pacing, verdicts
+from outreach.delivery import fallback, pacing, verdicts
 from outreach.delivery.verdicts import Case, Verdict
+from tests.delivery import simulated_fallbacks
+from tests.delivery.simulated_fallbacks import FallbackSimulation
 from tests.delivery.simulation import Violation, replay, replay_all
 
 #: More in CI's nightly: OUTREACH_SIMULATION_SEEDS=100000.
 SEEDS = int(os.environ.get("OUTREACH_SIMULATION_SEEDS", "300"))
+#: Those with a choice of channels take three times as long.
+FALLBACK_SEEDS = SEEDS // 2
 
 
 def test_the_invariants_hold_in_every_interleaving() -> None:
@@ -60,3 +64,57 @@ def test_a_lease_that_never_ends_is_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pacing, "LEASE", 10.0**8)
     with pytest.raises(Violation, match="never ended"):
         replay_all(range(50))
+
+
+def test_the_next_channel_keeps_its_laws_in_every_interleaving() -> None:
+    played = [simulated_fallbacks.replay(seed) for seed in range(FALLBACK_SEEDS)]
+    words = {row.choice.partition(":")[0] for each in played for row in each.rows.values()}
+    assert {each.state for each in played} == {"finished", "cancelled"}
+    assert words == {"", "bounced", "rejected", "skipped", "silence"}
+    assert max(sum(each.fallbacks.values()) for each in played) > len(played[0].wishes) / 2
+
+
+def test_a_seed_with_fallbacks_replays_exactly() -> None:
+    first, second = simulated_fallbacks.replay(7), simulated_fallbacks.replay(7)
+    assert (first.rows, first.peer, first.counters) == (second.rows, second.peer, second.counters)
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken", "told"),
+    [
+        ("_is_certain", True, "in doubt|who got"),
+        ("_is_followed", False, "followed twice|no channel is left"),
+        ("_is_overdue", True, "who got|did not wait"),
+        ("_may_fall_back_now", True, "was made while the run was"),
+    ],
+)
+def test_a_broken_rule_of_the_next_channel_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, rule: str, broken: object, told: str
+) -> None:
+    monkeypatch.setattr(FallbackSimulation, rule, lambda *_: broken)
+    with pytest.raises(Violation, match=told):
+        simulated_fallbacks.replay_all(range(200))
+
+
+def test_a_message_after_a_no_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_fallbacks, "SKIPPED_AND_FOLLOWED", {"invalid_address", "unsubscribed"})
+    with pytest.raises(Violation, match="who said no"):
+        simulated_fallbacks.replay_all(range(200))
+
+
+def test_failures_that_nobody_looks_for_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallback, "is_due", lambda *_: False)
+    with pytest.raises(Violation, match="nothing followed"):
+        simulated_fallbacks.replay_all(range(200))
+
+
+def test_a_refusal_that_was_none_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer is no refusal: who did not answer may have taken it."""
+    right = verdicts.judge
+
+    def wrong(outcome: Any, case: Case) -> Verdict:
+        return Verdict(state="rejected", reason="refused") if outcome.kind == "unknown" else right(outcome, case)
+
+    monkeypatch.setattr(verdicts, "judge", wrong)
+    with pytest.raises(Violation, match="seed"):
+        simulated_fallbacks.replay_all(range(100))
