@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 from django.db import IntegrityError, connection
@@ -41,7 +42,7 @@ WHERE organisation_id = %(organisation)s AND channel = %(channel)s
 """
 #: What is known of these people, and by which channels they have, or had, this topic.
 PEOPLE: Final = """
-SELECT s.id, s.name, s.kind, s.language, s.timezone, s.attributes::text,
+SELECT s.id, s.name, s.kind, s.language, s.timezone, s.preferred_channel, s.attributes::text,
        COALESCE((SELECT array_agg(p.channel::text) FROM outreach_subscription p
                  WHERE p.subscriber_id = s.id AND p.topic_id = %(topic)s), '{}')
 FROM outreach_subscriber s WHERE s.id = ANY(%(people)s)
@@ -57,9 +58,10 @@ CHANGE_PEOPLE: Final = """
 UPDATE outreach_subscriber s
 SET name = COALESCE(u.name, s.name), sort_key = COALESCE(u.sort_key, s.sort_key), kind = COALESCE(u.kind, s.kind),
     language = COALESCE(u.language, s.language), timezone = COALESCE(u.timezone, s.timezone),
+    preferred_channel = COALESCE(u.preferred_channel, s.preferred_channel),
     attributes = s.attributes || u.attributes::jsonb, updated_at = clock_timestamp()
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-     AS u(id, name, sort_key, kind, language, timezone, attributes)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+     AS u(id, name, sort_key, kind, language, timezone, preferred_channel, attributes)
 WHERE s.id = u.id AND s.erased_at IS NULL
 """
 
@@ -145,7 +147,9 @@ class Person:
     overlaid: int = 0
 
 
-_FIELDS: Final = ("name", "kind", "language", "timezone")
+_FIELDS: Final = ("name", "kind", "language", "timezone", "preferred_channel")
+#: What a row says of them.
+_SAID: Final = attrgetter(*_FIELDS)
 
 
 class Chunk:
@@ -189,8 +193,8 @@ class Chunk:
 
     def _read_people(self, cursor: Cursor[Any]) -> None:
         cursor.execute(PEOPLE, {"topic": self.place.topic, "people": list(set(self.owners.values()))})
-        for key, name, kind, language, timezone, attributes, channels in cursor.fetchall():
-            known = {"name": name, "kind": kind, "language": language, "timezone": timezone}
+        for key, *fields, attributes, channels in cursor.fetchall():
+            known = dict(zip(_FIELDS, fields, strict=True))
             kept = json.loads(attributes)
             self.people[key] = Person(known, kept, set(channels), stored={**known, "attributes": dict(kept)})
 
@@ -242,14 +246,14 @@ class Chunk:
 
     def _create(self) -> int:
         key = next(self.fresh_ids)
-        known = {"name": "", "kind": SubscriberKind.CITIZEN.value, "language": self.place.language, "timezone": ""}
+        known = dict.fromkeys(_FIELDS, "") | {"kind": SubscriberKind.CITIZEN.value, "language": self.place.language}
         self.people[key] = Person(known, {}, set(), is_new=True)
         return key
 
     def _overlay(self, person: Person, row: ImportRow) -> bool:
         changes = {
             name: value
-            for name, value in zip(_FIELDS, (row.name, row.kind, row.language, row.timezone), strict=True)
+            for name, value in zip(_FIELDS, _SAID(row), strict=True)
             if value is not None and value != person.fields[name]
         }
         known = person.attributes

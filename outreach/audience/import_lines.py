@@ -17,7 +17,7 @@ from outreach.core.vocabulary import ConsentAction, ConsentPurpose, SubscriberKi
 
 #: Table -> the columns of its lines; times of writing and first states are the database's defaults.
 COLUMNS: Final = {
-    "subscriber": "id, organisation_id, kind, name, sort_key, language, timezone, attributes",
+    "subscriber": "id, organisation_id, kind, name, sort_key, language, timezone, preferred_channel, attributes",
     "address": "subscriber_id, organisation_id, channel, value, normalised, digest",
     "subscription": "subscriber_id, topic_id, channel",
     "consent": "subscriber_id, purpose, topic_id, channel, action, source, text_version, at, evidence",
@@ -71,15 +71,24 @@ class Lines:
             row.kind or SubscriberKind.CITIZEN.value,
             row.language or self._language,
             row.timezone or "",
+            row.preferred_channel or "",
             row.attributes,
         )
         return WrittenRow(row, person, [self.entry(*address, row) for address in row.addresses])
 
-    def person(self, name: str, kind: str, language: str, timezone: str, attributes: Mapping[str, Any]) -> str:
+    def person(
+        self,
+        name: str,
+        kind: str,
+        language: str,
+        timezone: str,
+        preferred_channel: str,
+        attributes: Mapping[str, Any],
+    ) -> str:
         """A person whom nobody knew."""
         return (
             f"{self._organisation}{kind}\t{text(name)}\t{sort_key(name)}\t{language}\t{timezone}"
-            f"\t{text(json_text(attributes))}\n"
+            f"\t{preferred_channel}\t{text(json_text(attributes))}\n"
         )
 
     def entry(self, channel: str, value: str, normalised: str, row: ImportRow) -> Entry:

@@ -37,6 +37,7 @@ ROW_REASONS: Final[dict[str, Any]] = MESSAGES | {
     "unknown_kind": _("The kind is not citizen, business, official or partner."),
     "unknown_language": _("The language is not bg or en."),
     "unknown_timezone": _("This is not a time zone such as Europe/Sofia."),
+    "unknown_preferred_channel": _("The preferred channel is not email or sms."),
     "bad_time": _("This is not a time such as 2026-05-01 14:30 or 01.05.2026."),
     "future_time": _("The consent lies in the future."),
     "too_long_value": _("The value is too long."),

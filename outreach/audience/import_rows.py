@@ -24,6 +24,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "kind": ("вид", "тип"),
     "language": ("lang", "език"),
     "timezone": ("time zone", "часова зона", "часови пояс"),
+    "preferred_channel": ("preferred channel", "предпочитан канал", "предпочитан начин", "предпочитана връзка"),
     "consent_source": ("източник на съгласие", "източник на съгласието"),
     "consent_at": ("дата на съгласие", "дата на съгласието", "съгласие от"),
     "consent_text_version": ("версия на текста", "версия на съгласието"),
@@ -41,6 +42,13 @@ LANGUAGES: Final = {
     **{language: language for language in Language.values},
     **dict.fromkeys(("bg-bg", "bul", "български"), "bg"),
     **dict.fromkeys(("en-gb", "en-us", "eng", "английски", "english"), "en"),
+}
+#: How the person asked to be written to. A number of a telephone is where SMS go, as in the columns of addresses.
+WISHES: Final[dict[str, str]] = {
+    "email": "email",
+    "sms": "sms",
+    **dict.fromkeys(("e-mail", "mail", "имейл", "имейл адрес", "е-поща", "електронна поща", "поща"), "email"),
+    **dict.fromkeys(("phone", "mobile", "смс", "есемес", "телефон", "мобилен", "мобилен телефон"), "sms"),
 }
 #: What the columns of a consent hold.
 LONGEST_SOURCE: Final = 40
@@ -61,6 +69,7 @@ class ImportRow(NamedTuple):
     kind: str | None
     language: str | None
     timezone: str | None
+    preferred_channel: str | None
     attributes: dict[str, Any]
     consent_source: str | None
     consent_at: datetime | None
@@ -131,7 +140,7 @@ class _RowMaker:
 
     def _row(self, record: Record, fields: tuple[str, ...], attributes: dict[str, Any]) -> ImportRow:
         """`fields` in the order of COLUMNS; '' is what the row does not say."""
-        email, phone, name, kind, language, timezone, source, at, version = fields
+        email, phone, name, kind, language, timezone, wish, source, at, version = fields
         _check_characters(record.raw)
         if len(name) > LONGEST_NAME or len(source) > LONGEST_SOURCE or len(version) > LONGEST_VERSION:
             raise BadRow("too_long_value", _too_long(name, source))
@@ -152,6 +161,7 @@ class _RowMaker:
             _word(KINDS, kind, "kind") if kind else None,
             _word(LANGUAGES, language, "language") if language else None,
             timezone or None,
+            _word(WISHES, wish, "preferred_channel") if wish else None,
             attributes,
             source or None,
             self._time(at) if at else None,

@@ -6,7 +6,7 @@ feed entries have no audience.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -361,6 +361,43 @@ class Group:
     #: One of their numbers: all of them begin alike, so that it tells the country; '' where the channel has none.
     number: str
     count: int
+
+
+#: Of each language so many people who would get an SMS, drawn by a hash of their ids: the same at every look, and no
+#: others than those that fan-out would write to.
+_SAMPLE: Final = """
+SELECT language, subscriber_id, number FROM (
+    SELECT c.language, c.subscriber_id, coalesce(a.normalised, '') AS number,
+        row_number() OVER (PARTITION BY c.language ORDER BY hashint8extended(c.subscriber_id, %(seed)s)) AS place
+    FROM chosen c LEFT JOIN outreach_address a ON a.id = c.address_id
+    WHERE c.state = 'planned' AND c.channel = 'sms' AND c.language = ANY (%(spoken)s::text[])
+) AS drawn
+WHERE place <= %(most)s ORDER BY language, place
+"""
+_SEED: Final = 20261127
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """One person drawn from those who would get an SMS."""
+
+    language: str
+    subscriber: int
+    #: Their number.
+    number: str
+
+
+def draw_from_audience(
+    frozen: Mapping[str, Any], languages: Sequence[str], *, most: int, ancestors: list[int]
+) -> list[Drawn]:
+    """At random at most `most` people of each language whom fan-out would send an SMS in it at this moment."""
+    selection = compile_selection(frozen, ancestors=ancestors, salt=b"")
+    if selection is None or not languages:
+        return []
+    with connection.cursor() as cursor:
+        given = {**selection.between(0, EVERYBODY), "spoken": list(languages), "most": most, "seed": _SEED}
+        cursor.execute(selection.sql + _SAMPLE, given)
+        return [Drawn(language=a, subscriber=b, number=c) for a, b, c in cursor.fetchall()]
 
 
 def group_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> list[Group]:

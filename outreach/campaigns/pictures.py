@@ -17,16 +17,17 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from outreach.campaigns.models import Picture
+from outreach.campaigns.models import Branding, Content, NoticeTemplate, Picture, Run
 from outreach.core import audit
 from outreach.core.access import Actor
-from outreach.core.errors import Invalid
+from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import Permission
+from outreach.core.vocabulary import Permission, RunKind
 
 PREFIX: Final = "/i/"
 #: Bytes of an upload.
@@ -81,6 +82,55 @@ def add_picture(actor: Actor, data: bytes, *, alt: str) -> Picture:
     )
     audit.record(actor, "picture.added" if is_new else "picture.changed", picture)
     return picture
+
+
+@transaction.atomic
+def delete_picture(actor: Actor, picture: Picture) -> None:
+    """Forget a picture that nothing shows: no text, no look, and no message that was sent.
+
+    Raises:
+        StateConflict: something shows it; the sentence says what.
+        Forbidden
+    """
+    actor.require(Permission.EDIT_CAMPAIGNS)
+    if now := _named(actor, _shown_by(picture)):
+        raise StateConflict(_("This picture is in use: %(uses)s. Take it out there first.") % {"uses": now})
+    if left := _named(actor, _sent_with(picture)):
+        raise StateConflict(
+            _("Messages that were sent show this picture: %(uses)s. It has to stay for their readers.") % {"uses": left}
+        )
+    audit.record(actor, "picture.deleted", picture)
+    picture.delete()
+
+
+def _shown_by(picture: Picture) -> list[tuple[str, Organisation]]:
+    """What shows the picture from now on, with its owner."""
+    contents = Content.objects.filter(body__contains=picture.key).select_related("campaign__organisation")
+    templates = NoticeTemplate.objects.filter(contents__icontains=picture.key).select_related("organisation")
+    looks = Branding.objects.filter(logo=picture).select_related("organisation")
+    return [
+        *((_quoted(content.campaign.name), content.campaign.organisation) for content in contents),
+        *((_quoted(template.name), template.organisation) for template in templates),
+        *((str(_("the look of e-mails, %(name)s") % {"name": look.organisation}), look.organisation) for look in looks),
+    ]
+
+
+def _sent_with(picture: Picture) -> list[tuple[str, Organisation]]:
+    """Runs whose frozen texts or look show the picture: readers fetch it when they open the message."""
+    frozen = {name: KeyTextTransform(name, "frozen") for name in ("contents", "look")}
+    runs = Run.objects.exclude(kind=RunKind.TEST).alias(**frozen).select_related("campaign", "organisation")
+    shown = runs.filter(Q(contents__contains=picture.key) | Q(look__contains=picture.key)).defer("frozen")
+    return [(_quoted(run.campaign.name if run.campaign else run.title), run.organisation) for run in shown]
+
+
+def _quoted(name: str) -> str:
+    return str(_("“%(name)s”") % {"name": name})
+
+
+def _named(actor: Actor, uses: list[tuple[str, Organisation]]) -> str:
+    """The uses in words, each once; those of organisations that the actor does not see have no name."""
+    names = [name if actor.organisation.contains(owner) else str(_("another organisation")) for name, owner in uses]
+    return ", ".join(dict.fromkeys(names))
 
 
 def usable_pictures(organisation: Organisation) -> QuerySet[Picture]:

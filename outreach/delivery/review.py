@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from channels.base import Capabilities, Message
 from outreach.audience.models import Subscriber, Subscription
-from outreach.audience.selection import AudienceCount, count_audience, reaches_anybody
+from outreach.audience.selection import AudienceCount, Drawn, count_audience, draw_from_audience, reaches_anybody
 from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
 from outreach.core import clock
@@ -30,8 +30,9 @@ from outreach.core.vocabulary import (
 from outreach.delivery.adapters import capabilities, missing_settings
 from outreach.delivery.carrying import MOST_SEGMENTS, Carrier, Readers, find_refusals
 from outreach.delivery.compile import CompiledContent, ContentSource
-from outreach.delivery.cost import SAMPLE, Cost, SmsLine, estimate, sms_lines
+from outreach.delivery.cost import SAMPLE, Cost, Made, SmsLine, estimate, sms_lines
 from outreach.delivery.people import NOBODY, person_facts
+from outreach.delivery.prices import country_of
 from outreach.delivery.render import CompiledRun, Recipient, RenderingFailed, compile_run
 from outreach.delivery.segments import measure_sms
 
@@ -76,6 +77,11 @@ class Review:
     cost: Cost = field(default_factory=Cost)
     #: Each SMS text with its size and its recipients.
     sms: tuple[SmsLine, ...] = ()
+
+    @property
+    def is_cost_exact(self) -> bool:
+        """Whether everybody's SMS was counted."""
+        return not any(line.parts.margin for line in self.sms)
 
 
 def review(campaign: Campaign) -> Review:
@@ -141,24 +147,34 @@ class _Reviewer:
 
     def reckon(self) -> tuple[Cost, tuple[SmsLine, ...]]:
         """What it costs, and the sizes of its SMS: from messages as some of the audience would get them."""
-        texts = {
-            content.source.language: (f"{path}/body", self._sample_texts(content))
+        written = {
+            content.source.language: (path, content)
             for path, content in self.compiled
             if content.source.channel == Channel.SMS and content.is_sound
         }
         ancestors = self.campaign.organisation.ancestor_ids()
+        varying = [language for language, (_path, content) in written.items() if "subscriber" in content.roots]
+        drawn = draw_from_audience(self.frozen, varying, most=SAMPLE + 1, ancestors=ancestors)
+        people = Subscriber.objects.in_bulk([one.subscriber for one in drawn])
+        texts = {
+            language: (f"{path}/body", self._made(content, [one for one in drawn if one.language == language], people))
+            for language, (path, content) in written.items()
+        }
         samples = {language: sample for language, (_path, sample) in texts.items()}
         cost = estimate(self.frozen, ancestors=ancestors, texts=samples)
         return cost, sms_lines(self.frozen, cost, texts, ancestors=ancestors)
 
-    def _sample_texts(self, content: CompiledContent) -> list[str]:
-        """The text as some people would get it; one is enough where it says nothing of them."""
-        source = content.source
-        people: list[Subscriber | None] = [None]
-        if "subscriber" in content.roots and self.frozen["topics"]:
-            people = [*self._people().filter(language=source.language).order_by("pk")[:SAMPLE]] or [None]
-        messages = (self._message(source, person) for person in people)
-        return [message.text for message in messages if message is not None]
+    def _made(self, content: CompiledContent, drawn: Sequence[Drawn], people: Mapping[int, Subscriber]) -> Made:
+        """The text as those drawn would get it; one for nobody stands for all where it says nothing of them."""
+        found = [("", self._message(content.source, None))]
+        if drawn:
+            found = [
+                (country_of(one.number), self._message(content.source, people[one.subscriber]))
+                for one in drawn[:SAMPLE]
+                if one.subscriber in people
+            ]
+        texts = [(country, message.text) for country, message in found if message is not None]
+        return Made(texts=texts, is_whole=len(drawn) <= SAMPLE)
 
     def _message(self, source: ContentSource, person: Subscriber | None) -> Message | None:
         """The message for this person, or for somebody of whom nothing is known; None where it cannot be made."""

@@ -137,6 +137,35 @@ def test_what_is_known_is_updated_and_empty_cells_say_nothing(actor: Actor, topi
     assert sorted(person.subscriptions.values_list("channel", flat=True)) == ["email", "sms"]
 
 
+def test_the_wish_for_a_channel_comes_in_by_our_words_and_peoples(actor: Actor, topic: Topic) -> None:
+    job = take_in(
+        actor,
+        topic,
+        "Имейл;телефон;Предпочитан  канал\n"
+        "a@b.bg;;имейл\nb@b.bg;;SMS\nc@b.bg;;\n;0888111222;СМС\n;0888111333;viber\n;0888111444;Телефон\n",
+    )
+
+    assert counts(job) == ("done", 6, 5, 0, 0, 1)
+    assert list(Subscriber.objects.order_by("pk").values_list("preferred_channel", "attributes")) == [
+        (channel, {}) for channel in ("email", "sms", "", "sms", "sms")
+    ]
+    [refused] = list(rejections_csv(job))[1:]
+    assert "unknown_preferred_channel" in refused
+    assert list(ImportRejection.objects.values_list("line", "column", "reason")) == [
+        (6, "preferred_channel", "unknown_preferred_channel")
+    ]
+
+
+def test_a_later_wish_is_laid_over_and_an_empty_cell_leaves_it(actor: Actor, topic: Topic) -> None:
+    take_in(actor, topic, "email,phone,preferred_channel\na@b.bg,0888111222,sms\n")
+    same = take_in(actor, topic, "email,preferred_channel\na@b.bg,sms\na@b.bg,\n")
+    before = Subscriber.objects.get().preferred_channel
+    later = take_in(actor, topic, '{"email": "a@b.bg", "preferred_channel": "E-mail"}\n')
+
+    assert (counts(same), before) == (("done", 2, 0, 0, 2, 0), "sms")
+    assert (counts(later), Subscriber.objects.get().preferred_channel) == (("done", 1, 0, 1, 0, 0), "email")
+
+
 def test_a_withdrawal_is_not_undone(actor: Actor, topic: Topic) -> None:
     take_in(actor, topic, "email\na@b.bg\n")
     unsubscribe(Subscriber.objects.get(), topics=None, source="one_click")

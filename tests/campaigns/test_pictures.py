@@ -116,3 +116,74 @@ def test_pictures_of_the_nodes_above_may_be_used_and_no_others(studio: Studio) -
     beside = Organisation.objects.create(slug="village", parent=studio.council)
     add_picture(replace(studio.administrator, organisation=beside), photograph((10, 10)), alt="Чужда")
     assert list(usable_pictures(studio.town)) == [above]
+
+
+def test_a_picture_that_nothing_shows_is_deleted(studio: Studio) -> None:
+    from outreach.campaigns.models import Picture
+    from outreach.campaigns.pictures import add_picture, delete_picture
+    from outreach.core.models import AuditEntry
+
+    picture = add_picture(studio.author, photograph(), alt="Площад")
+    with pytest.raises(Forbidden):
+        delete_picture(studio.approver, picture)
+    delete_picture(studio.author, Picture.objects.defer("data").get())
+    entry = AuditEntry.objects.latest("pk")
+    assert (Picture.objects.count(), entry.action, entry.noun) == (0, "picture.deleted", "picture")
+
+
+def test_a_picture_in_use_says_where(studio: Studio) -> None:
+    from dataclasses import replace
+
+    from django.utils import translation
+
+    from outreach.campaigns.branding import change_branding
+    from outreach.campaigns.models import NoticeTemplate, Picture
+    from outreach.campaigns.pictures import add_picture, delete_picture, url_of
+    from outreach.core.errors import StateConflict
+    from outreach.core.models import Organisation
+
+    picture = add_picture(studio.administrator, photograph(), alt="Площад")
+    text = {"channel": "email", "language": "bg", "subject": "x", "body": f"![]({url_of(picture)})"}
+    studio.campaign(name="Карта", contents=[{**text, "format": "markdown"}])
+    NoticeTemplate.objects.create(
+        organisation=studio.town, slug="a", name="Готово", lawful_basis="contract", contents=[text]
+    )
+    change_branding(studio.administrator, {"logo": picture.key})
+    beside = Organisation.objects.create(slug="village", parent=studio.council)
+    NoticeTemplate.objects.create(organisation=beside, slug="a", name="Чуждо", lawful_basis="contract", contents=[text])
+    with translation.override("en"), pytest.raises(StateConflict) as refused:
+        delete_picture(studio.author, picture)
+    assert str(refused.value.message) == (
+        "This picture is in use: “Карта”, “Готово”, another organisation, the look of e-mails, Town. "
+        "Take it out there first."
+    )
+    with translation.override("en"), pytest.raises(StateConflict) as seen_from_above:
+        delete_picture(replace(studio.author, organisation=studio.council), picture)
+    assert "“Чуждо”" in str(seen_from_above.value.message)
+    assert Picture.objects.count() == 1
+
+
+def test_a_picture_stays_while_readers_of_sent_messages_may_fetch_it(studio: Studio) -> None:
+    from django.utils import translation
+
+    from outreach.campaigns.models import Content
+    from outreach.campaigns.pictures import add_picture, delete_picture, url_of
+    from outreach.campaigns.planning import create_run
+    from outreach.core import clock
+    from outreach.core.errors import StateConflict
+
+    studio.account()
+    picture = add_picture(studio.author, photograph(), alt="Площад")
+    campaign = studio.campaign(name="Карта")
+    Content.objects.filter(campaign=campaign).update(body=f"![]({url_of(picture)})")
+    recipients = [{"channel": "email", "value": "a@example.org"}]
+    create_run(campaign, occurrence=clock.now(), actor=studio.author, kind="test", recipients=recipients)
+    run = create_run(campaign, occurrence=clock.now(), actor=studio.author)
+    Content.objects.filter(campaign=campaign).update(body="Без картина")
+    with translation.override("en"), pytest.raises(StateConflict) as refused:
+        delete_picture(studio.author, picture)
+    assert str(refused.value.message) == (
+        "Messages that were sent show this picture: “Карта”. It has to stay for their readers."
+    )
+    run.delete()
+    delete_picture(studio.author, picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,13 +10,26 @@ from typing import Any
 import pytest
 import time_machine
 
-from outreach.audience.models import Address
+from outreach.audience.models import Address, Subscription
 from outreach.campaigns.models import Campaign, Run
 from outreach.campaigns.planning import freeze
 from outreach.core import clock
+from outreach.core.errors import Invalid
 from outreach.core.models import Account
 from outreach.core.secrets import address_digest
-from outreach.delivery.cost import Parts, SmsLine, as_json, keep_spends, reckon, spent, spent_by
+from outreach.delivery.cost import (
+    Made,
+    Parts,
+    Period,
+    SmsLine,
+    as_json,
+    keep_spends,
+    measure_parts,
+    read_period,
+    reckon,
+    spent,
+    spent_by,
+)
 from outreach.delivery.models import Delivery, Spend
 from outreach.delivery.prices import replace_prices
 from outreach.delivery.review import review
@@ -79,6 +93,8 @@ def test_review_shows_the_price_by_country_and_in_latin_letters(
             encoding="ucs2",
             parts=Parts(mean=Decimal(2), least=2, most=2),
             sums={"EUR": Decimal("0.273")},
+            least={"EUR": Decimal("0.273")},
+            most={"EUR": Decimal("0.273")},
             latin_parts=Parts(mean=Decimal(1), least=1, most=1),
             latin_sums={"EUR": Decimal("0.138")},
         ),
@@ -89,6 +105,8 @@ def test_review_shows_the_price_by_country_and_in_latin_letters(
             encoding="gsm7",
             parts=Parts(mean=Decimal(1), least=1, most=1),
             sums={"EUR": Decimal("0.09")},
+            least={"EUR": Decimal("0.09")},
+            most={"EUR": Decimal("0.09")},
             latin_parts=None,
             latin_sums={},
         ),
@@ -118,6 +136,68 @@ def test_parts_are_those_of_real_people(studio: Studio, account: Account, campai
     assert bulgarian.sums == {"EUR": Decimal(9) * Decimal("0.045") + 4 * Decimal("0.001")}
 
 
+def test_cost_is_exact_by_country_and_only_of_those_who_get_it(
+    studio: Studio, account: Account, campaign: Campaign
+) -> None:
+    replace_prices(studio.administrator, account, PRICES)
+    long_name = "Александра-Константина " * 3
+    abroad = studio.person(long_name, channel="sms")
+    Address.objects.filter(subscriber=abroad).update(
+        value="+447700900124", normalised="+447700900124", digest=address_digest("sms", "+447700900124")
+    )
+    left = studio.person(long_name, channel="sms")
+    Subscription.objects.filter(subscriber=left).update(state="unsubscribed")
+    seen = review(campaign)
+    assert lines(seen.cost) == [
+        ("bg", "BG", 3, 6, Decimal("0.273"), Decimal("0.138")),
+        ("bg", "GB", 1, 3, Decimal("0.27"), Decimal("0.09")),
+        ("en", "GB", 1, 1, Decimal("0.09"), None),
+    ]
+    assert (seen.is_cost_exact, seen.cost.least, seen.cost.most) == (True, seen.cost.sums, seen.cost.sums)
+
+
+def test_a_large_audience_costs_between_two_bounds(
+    studio: Studio, account: Account, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_prices(studio.administrator, account, PRICES[1:2])
+    for number in range(37):
+        studio.person("Александра-Константина " * 3 if number % 2 else "Иво", channel="sms")
+    exact = review(campaign).cost.sums["EUR"]
+    monkeypatch.setattr("outreach.delivery.review.SAMPLE", 20)
+    first, again = review(campaign), review(campaign)
+    bounds = first.cost.least["EUR"], first.cost.most["EUR"]
+    assert bounds[0] < exact < bounds[1]
+    assert (first.is_cost_exact, bounds[1] - bounds[0] < exact / 2) == (False, True)
+    assert (first.cost, first.sms) == (again.cost, again.sms)
+
+
+def test_the_bounds_hold_nineteen_times_of_twenty() -> None:
+    """Against 10,000 people of whom one of a hundred has a longer name, drawn anew 400 times."""
+    drawn = random.Random(7)
+    long, short = "я" * 80, "я" * 60
+    everybody = [("BG", long if number % 100 == 0 else short) for number in range(10_000)]
+    true = Decimal("1.01")
+    held = 0
+    for _ in range(400):
+        parts = measure_parts(Made(texts=drawn.sample(everybody, 300), is_whole=False))
+        held += parts is not None and parts.mean - parts.margin <= true <= parts.mean + parts.margin
+    assert held >= 380
+
+
+def test_a_sample_without_any_variety_still_leaves_room() -> None:
+    assert measure_parts(Made(texts=[("BG", "a")] * 1000, is_whole=False)) == Parts(
+        mean=Decimal(1), least=1, most=1, margin=Decimal("0.003")
+    )
+
+
+def test_days_are_read_in_one_place() -> None:
+    today = clock.now().date()
+    assert read_period() == Period(since=today - timedelta(days=30), until=today)
+    for wrong in ((today, today - timedelta(days=1)), (today - timedelta(days=367), today)):
+        with pytest.raises(Invalid):
+            read_period(*wrong)
+
+
 def test_emails_without_a_price_cost_nothing_that_is_shown(studio: Studio) -> None:
     studio.account()
     studio.person("Анна")
@@ -132,6 +212,8 @@ def test_email_may_have_a_price_a_message(studio: Studio) -> None:
     replace_prices(studio.administrator, account, prices)
     assert as_json(review(studio.campaign()).cost) == {
         "sums": {"USD": "0.0004"},
+        "least": {"USD": "0.0004"},
+        "most": {"USD": "0.0004"},
         "unpriced": 0,
         "lines": [
             {
@@ -143,6 +225,8 @@ def test_email_may_have_a_price_a_message(studio: Studio) -> None:
                 "segments": 0,
                 "amount": "0.0004",
                 "currency": "USD",
+                "least": None,
+                "most": None,
                 "in_latin": None,
             }
         ],

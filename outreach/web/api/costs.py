@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -10,20 +10,14 @@ from django.db.models import QuerySet
 from ninja import Router
 from pydantic import Field
 
-from outreach.core import clock
-from outreach.core.errors import Invalid
 from outreach.core.models import Account, Organisation
-from outreach.delivery.cost import as_json, spent_by
+from outreach.delivery.cost import as_json, read_period, spent_by
 from outreach.delivery.prices import PriceRow, prices_of, replace_prices
 from outreach.web.api.access import Caller
 from outreach.web.api.paging import find
 from outreach.web.api.schemas import Body
 
 router = Router(tags=["Costs"])
-#: Days that are summed where none are named.
-DAYS = 30
-#: Longest span that is summed in one call.
-MOST_DAYS = 366
 
 
 class PriceIn(Body):
@@ -60,9 +54,6 @@ def put_prices(request: Caller, account_id: str, payload: PricesIn) -> Any:
 
 @router.get("/costs", response=dict[str, Any], summary="What the organisation and all below it spent")
 def get_costs(request: Caller, since: date | None = None, until: date | None = None) -> Any:
-    last = until or clock.now().date()
-    first = since or last - timedelta(days=DAYS)
-    if not timedelta(0) <= last - first <= timedelta(days=MOST_DAYS):
-        raise Invalid({"since": ["Name two days in their order, at most a year apart."]})
-    found = spent_by(request.auth.organisation, since=first, until=last)
-    return {"since": first.isoformat(), "until": last.isoformat(), **as_json(found)}
+    days = read_period(since, until)
+    found = spent_by(request.auth.organisation, since=days.since, until=days.until)
+    return {"since": days.since.isoformat(), "until": days.until.isoformat(), **as_json(found)}

@@ -9,7 +9,7 @@ from ninja import File, Form, Router, Status, UploadedFile
 
 from outreach.campaigns.branding import change_branding, own_branding
 from outreach.campaigns.models import Picture
-from outreach.campaigns.pictures import LARGEST, add_picture
+from outreach.campaigns.pictures import LARGEST, add_picture, delete_picture
 from outreach.core.models import Organisation
 from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page, read_word
@@ -39,6 +39,12 @@ def post_picture(request: Caller, file: File[UploadedFile], alt: Form[str] = "",
 @router.get("/pictures/{picture_id}", response=PictureOut, summary="One picture")
 def get_picture(request: Caller, picture_id: str) -> Any:
     return picture_json(find(_pictures(request.auth.organisation), picture_id))
+
+
+@router.delete("/pictures/{picture_id}", response={204: None}, summary="Delete a picture that nothing shows")
+def remove_picture(request: Caller, picture_id: str) -> Any:
+    delete_picture(request.auth, find(_pictures(request.auth.organisation), picture_id))
+    return Status(204, None)
 
 
 @router.get("/branding", response=BrandingOut, summary="How an organisation's e-mails look")

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any, Final
 
 from django import forms
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from outreach.core import clock
 from outreach.core.errors import Invalid
 from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, Permission, PriceUnit
-from outreach.delivery.cost import spent_by
+from outreach.delivery.cost import Period, read_period, spent_by
 from outreach.delivery.prices import prices_of, read_csv, replace_prices, write_csv
 from outreach.web.console.forms import ConsoleForm, long_text
 from outreach.web.console.visit import Visit, filling, visiting
 
 #: Octets of a table that is taken.
 LARGEST_FILE: Final = 1_000_000
-#: Days that the page sums where none are named; at most a year.
-DAYS: Final = 30
-MOST_DAYS: Final = 366
 #: Lines of the table before its first row, counted from one.
 _FIRST: Final = 2
 
@@ -62,9 +57,11 @@ class PeriodForm(ConsoleForm):
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        first, last = found.get("since"), found.get("until")
-        if first and last and not timedelta(0) <= last - first <= timedelta(days=MOST_DAYS):
-            raise forms.ValidationError(_("Name two days in their order, at most a year apart."))
+        if {"since", "until"} <= found.keys():
+            try:
+                read_period(found["since"], found["until"])
+            except Invalid as invalid:
+                raise forms.ValidationError(list(invalid.fields["since"])) from invalid
         return found
 
 
@@ -87,15 +84,15 @@ def prices(visit: Visit, account_id: int) -> HttpResponse:
 @visiting()
 def costs(visit: Visit) -> HttpResponse:
     """What was spent in a period, by channel and country, and by account."""
-    usual = {"since": clock.now().date() - timedelta(days=DAYS), "until": clock.now().date()}
-    form = PeriodForm(visit.request.GET if "since" in visit.request.GET else None, initial=usual)
-    named: dict[str, date] = form.cleaned_data if form.is_bound and form.is_valid() else usual
-    found = spent_by(visit.organisation, since=named["since"], until=named["until"])
+    usual = read_period()
+    form = PeriodForm(visit.request.GET if "since" in visit.request.GET else None, initial=vars(usual))
+    named = Period(**form.cleaned_data) if form.is_bound and form.is_valid() else usual
+    found = spent_by(visit.organisation, since=named.since, until=named.until)
     return visit.show(
         "accounts/costs.html",
         form=form,
         cost=found,
-        since=named["since"],
-        until=named["until"],
+        since=named.since,
+        until=named.until,
         channel_names=dict(Channel.choices),
     )

@@ -149,7 +149,7 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
         channels=[(name.value, name.label) for name in CHANNELS],
         languages=Language.choices,
         preferred=[(name, Channel(name).label) for name in campaign.channels if name in PERSONAL_CHANNELS],
-        pictures=offered(campaign.organisation, str(form["format"].value() or "")) if channel in RICH else [],
+        pictures=offered(visit, campaign.organisation, str(form["format"].value() or "")) if channel in RICH else [],
         inserts=[row for row in INSERTS if channel in PERSONAL_CHANNELS or not row[2]],
         people=people,
         person=chosen,

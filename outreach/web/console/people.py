@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Consent, Import, Subscriber
 from outreach.audience.people import count, search
+from outreach.audience.subscribers import change_subscriber
 from outreach.audience.topics import topics_open_to
 from outreach.core.errors import Invalid, NotFound
-from outreach.core.vocabulary import Channel, Permission, SubscriberKind
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Permission, SubscriberKind
 from outreach.effectiveness.telling import SOURCES, WORDS
 from outreach.effectiveness.timeline import timeline
 from outreach.web.console.visit import Visit, posting, visiting
@@ -58,7 +60,22 @@ def person(visit: Visit, key: int) -> HttpResponse:
         sources=SOURCES,
         words=WORDS | {"given": _("Consented"), "withdrawn": _("Withdrew"), "unsubscribed": _("Unsubscribed")},
         channel_names=dict(Channel.choices),
+        wishes=[(channel.value, channel.label) for channel in Channel if channel in PERSONAL_CHANNELS],
     )
+
+
+@posting(needs=Permission.EDIT_AUDIENCE)
+def change_wish(visit: Visit, key: int) -> HttpResponse:
+    """Write down by which channel the person asked to be written to."""
+    found = visit.find(_living(), key)
+    try:
+        change_subscriber(visit.actor, found, preferred_channel=visit.request.POST.get("first"))
+    except Invalid as invalid:
+        for sentences in invalid.fields.values():
+            messages.error(visit.request, str(sentences[0]))
+    else:
+        visit.tell(_("The wish is written down. Campaigns that reach each person one way follow it."))
+    return visit.go("person", key=key)
 
 
 @posting(needs=Permission.EDIT_AUDIENCE)

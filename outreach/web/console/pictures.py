@@ -1,4 +1,4 @@
-"""Pictures for e-mails: added beside the editor, and put into its text by a button."""
+"""Pictures for e-mails: added beside the editor, put into its text by a button, and deleted when nothing shows them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
 from django.utils.html import escape
+from django.utils.translation import gettext_lazy as _
 
 from outreach.campaigns.models import Picture
-from outreach.campaigns.pictures import LARGEST, add_picture, url_of, usable_pictures
-from outreach.core.errors import Invalid
+from outreach.campaigns.pictures import LARGEST, add_picture, delete_picture, url_of, usable_pictures
+from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import ContentFormat, Permission
 from outreach.web.console.visit import Visit, posting
@@ -37,17 +38,46 @@ def add(visit: Visit) -> HttpResponse:
         for problem in problems:
             messages.error(visit.request, problem)
         return visit.go_back()
+    return _list(visit, problems)
+
+
+@posting(needs=Permission.EDIT_CAMPAIGNS)
+def delete(visit: Visit, key: int) -> HttpResponse:
+    """Delete a picture that nothing shows; answered as `add` is."""
+    found = visit.find(Picture.objects.defer("data"), key)
+    try:
+        delete_picture(visit.actor, found)
+    except StateConflict as conflict:
+        if not visit.is_fragment:
+            raise
+        return _list(visit, [str(conflict.message)])
+    if not visit.is_fragment:
+        visit.tell(_("The picture is deleted."))
+        return visit.go_back()
+    return _list(visit, [], done=_("The picture is deleted."))
+
+
+def _list(visit: Visit, problems: list[str], done: object = "") -> HttpResponse:
     kind = visit.request.POST.get("format", "")
     return visit.show(
-        "campaigns/pictures.html", pictures=offered(visit.organisation, kind), problems_of_picture=problems
+        "campaigns/pictures.html",
+        pictures=offered(visit, visit.organisation, kind),
+        problems_of_picture=problems,
+        done_to_picture=done,
+        format_of_text=kind,
     )
 
 
-def offered(organisation: Organisation, kind: str) -> list[dict[str, Any]]:
-    """Pictures to choose from, each with what is written into a text of this format."""
+def offered(visit: Visit, organisation: Organisation, kind: str) -> list[dict[str, Any]]:
+    """Pictures that the organisation may use, each with what is written into a text of this format."""
     return [
-        {"picture": picture, "url": url_of(picture), "written": _written(picture, kind)}
-        for picture in usable_pictures(organisation)[:MOST]
+        {
+            "picture": picture,
+            "url": url_of(picture),
+            "written": _written(picture, kind),
+            "is_own": visit.organisation.contains(picture.organisation),
+        }
+        for picture in usable_pictures(organisation).select_related("organisation")[:MOST]
     ]
 
 

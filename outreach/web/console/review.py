@@ -20,6 +20,7 @@ from outreach.core import clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
 from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ChannelMode, Goal, Language, Permission, Reason
+from outreach.delivery.cost import SAMPLE
 from outreach.delivery.launch import cancel, pause, resume, schedule, start, unschedule
 from outreach.delivery.review import Review, ReviewProblem, review
 from outreach.web.console.campaigns import campaign_of
@@ -73,6 +74,7 @@ def review_page(visit: Visit, key: int) -> HttpResponse:
         campaign=campaign,
         step="review",
         seen=seen,
+        sample=SAMPLE,
         messages_of=_messages_of(seen),
         reasons=[(reason, Reason(reason).label, count) for reason, count in seen.skipped.items()],
         sections=sections,

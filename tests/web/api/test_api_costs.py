@@ -46,6 +46,6 @@ def test_bad_price_is_named(api: Api, account: Account) -> None:
 def test_costs_are_summed_over_some_days(api: Api) -> None:
     assert api.get("/costs?since=2026-01-01&until=2026-01-31") == (
         200,
-        {"since": "2026-01-01", "until": "2026-01-31", "sums": {}, "unpriced": 0, "lines": []},
+        {"since": "2026-01-01", "until": "2026-01-31", "sums": {}, "least": {}, "most": {}, "unpriced": 0, "lines": []},
     )
     assert api.get("/costs?since=2026-02-01&until=2026-01-31")[0] == 422

@@ -52,6 +52,17 @@ def test_a_picture_is_uploaded_listed_and_shown_to_everybody(api: Api, stranger:
     assert Client().get("/i/aaaaaaaaaaaaaaaaaaaaaaaa.jpg").status_code == 404
 
 
+def test_a_picture_is_deleted_unless_it_is_used(api: Api, stranger: Api) -> None:
+    _status, kept = upload(api, photograph(), alt="Герб")
+    _status, gone = upload(api, photograph((9, 9)), alt="Площад")
+    api.call("PATCH", "/branding", {"logo": kept["key"]})
+    status, problem = api.call("DELETE", f"/pictures/{kept['id']}")
+    assert (status, problem["code"]) == (409, "conflict_state")
+    assert stranger.call("DELETE", f"/pictures/{gone['id']}")[0] == 404
+    assert api.call("DELETE", f"/pictures/{gone['id']}") == (204, None)
+    assert api.get("/pictures")[1]["items"] == [kept]
+
+
 def test_what_is_no_picture_is_refused_at_its_field(api: Api) -> None:
     status, problem = upload(api, b"<svg/>", alt="")
     assert (status, problem["code"], [error["pointer"] for error in problem["errors"]]) == (

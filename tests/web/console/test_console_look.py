@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from outreach.campaigns.branding import look_of
 from outreach.campaigns.drafts import create_campaign
 from outreach.campaigns.models import Branding, Campaign, Content, Picture
+from outreach.campaigns.pictures import url_of
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import Role
 from tests.campaigns.test_pictures import photograph
@@ -73,6 +74,42 @@ def test_a_picture_is_added_beside_the_editor_and_put_into_the_text(alice: Perso
     assert f"![A <square>](http://outreach.test/i/{key})" in page
     refused = alice.client.post("/pictures", {"alt": ""}, headers={"hx-request": "true"}).content.decode()
     assert ("Choose a file." in refused, "Say in words" in refused) == (True, True)
+
+
+def test_a_picture_is_deleted_beside_the_editor_or_says_what_shows_it(
+    alice: Person, member: Callable[..., Person], municipality: Organisation
+) -> None:
+    bob = member("Ben", municipality, Role.AUTHOR)
+    campaign = campaign_of(alice)
+    alice.client.post("/pictures", {"alt": "A square", "file": SimpleUploadedFile("a.jpg", photograph())})
+    picture = Picture.objects.get()
+    body = f"![]({url_of(picture)})"
+    content = Content.objects.create(campaign=campaign, channel="email", language="en", subject="x", body=body)
+    path, fragment = f"/pictures/{picture.pk}/delete", {"hx-request": "true"}
+    refused = unescape(alice.client.post(path, headers=fragment).content.decode())
+    assert "This picture is in use: “News”. Take it out there first." in refused
+    alice.client.post(path, {"next": "/people"})
+    assert "This picture is in use" in unescape(alice.see("/people"))
+    assert bob.client.post(path).status_code == 404
+    content.delete()
+    listed = alice.client.post(path, {"format": "html"}, headers=fragment).content.decode()
+    assert ("The picture is deleted." in listed, "There are no pictures yet." in listed) == (True, True)
+    assert Picture.objects.count() == 0
+
+
+def test_a_picture_may_be_deleted_from_a_campaign_of_a_node_below(alice: Person, bob: Person) -> None:
+    below = Campaign.objects.create(organisation=bob.organisation, name="News", channels=["email"])
+    alice.client.post("/pictures", {"alt": "Arms", "file": SimpleUploadedFile("a.jpg", photograph())})
+    assert "Delete a picture" in alice.see(f"/campaigns/{below.pk}/message/email/en")
+
+
+def test_pictures_of_the_nodes_above_are_offered_and_not_deleted(
+    alice: Person, member: Callable[..., Person], municipality: Organisation
+) -> None:
+    bob = member("Ben", municipality, Role.AUTHOR)
+    alice.client.post("/pictures", {"alt": "Arms", "file": SimpleUploadedFile("a.jpg", photograph())})
+    below, above = (person.see(f"/campaigns/{campaign_of(person).pk}/message/email/en") for person in (bob, alice))
+    assert ("Arms" in below, "Delete a picture" in below, "Delete a picture" in above) == (True, False, True)
 
 
 def test_an_e_mail_is_written_with_preheader_calendar_and_pictures(alice: Person) -> None:

@@ -49,7 +49,7 @@ def test_an_empty_page_says_what_to_do_next(alice: Person) -> None:
     page = alice.see("/notices")
 
     assert "No notice yet" in page
-    assert ("Write a template through the API" in page, 'href="/api/docs"' in page) == (True, True)
+    assert ("the computer system of a service sends it" in page, 'href="/api/docs#Notices"' in page) == (True, True)
 
 
 def test_the_page_speaks_bulgarian(alice: Person) -> None:

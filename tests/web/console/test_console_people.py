@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from outreach.audience.models import Import, Subscriber, Topic
 from outreach.audience.profile import AddressData, ConsentData, SubscriberData
 from outreach.audience.subscribers import upsert_subscriber
 from outreach.campaigns.models import Service
-from outreach.core.models import Account
+from outreach.core.models import Account, AuditEntry
 from outreach.core.secrets import unseal
+from outreach.core.vocabulary import Role
 from outreach.delivery.adapters import describe
 from outreach.sandbox.models import SandboxMessage
 from tests.web.console.conftest import Person
@@ -64,6 +66,37 @@ def test_person_page_shows_what_is_known(alice: Person, ana: Subscriber) -> None
 
     wanted = ("Ana Petrova", "ana@example.org", "For citizens", "Varna", "2026-1", "a form", "Consented")
     assert [word for word in wanted if word not in page] == []
+
+
+def test_staff_write_down_which_way_a_person_wants_first(alice: Person, ana: Subscriber) -> None:
+    answer = alice.post(f"/people/{ana.pk}/wish", first="sms")
+
+    ana.refresh_from_db()
+    assert (answer["Location"], ana.preferred_channel) == (f"/people/{ana.pk}", "sms")
+    assert re.search(r'value="sms" checked', alice.see(f"/people/{ana.pk}"))
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.noun_id, entry.user, entry.facts) == (
+        "subscriber.changed",
+        str(ana.pk),
+        alice.user,
+        {"fields": ["preferred_channel"]},
+    )
+    alice.post(f"/people/{ana.pk}/wish", first="pigeon")
+    assert "Choose email or sms" in alice.see(f"/people/{ana.pk}")
+    alice.post(f"/people/{ana.pk}/wish", first="")
+    ana.refresh_from_db()
+    assert ana.preferred_channel == ""
+
+
+def test_a_wish_is_written_by_those_who_may_and_see_the_person(
+    alice: Person, charlie: Person, member: Callable[..., Person], ana: Subscriber
+) -> None:
+    approver = member("Dan", alice.organisation, Role.APPROVER)
+    statuses = [person.post(f"/people/{ana.pk}/wish", first="sms").status_code for person in (approver, charlie)]
+
+    ana.refresh_from_db()
+    assert (statuses, ana.preferred_channel) == ([403, 404], "")
+    assert "Save the wish" not in approver.see(f"/people/{ana.pk}")
 
 
 def test_erasing_a_person_leaves_no_name(alice: Person, ana: Subscriber) -> None:
