@@ -207,8 +207,8 @@ def _assert_is_for(person: Subscriber, subject: str, text: str, html: str) -> No
 
 @pytest.mark.parametrize("policy", ["resend", "hold"])
 def test_a_request_without_an_answer_leaves_only_its_own_deliveries_in_doubt(world: World, policy: str) -> None:
-    people = people_of(world)
-    with sendgrid(SendGridRecord(cut_for=min(people))) as record:
+    first, *_ = people_of(world)  # of those who share requests
+    with sendgrid(SendGridRecord(cut_for=first)) as record:
         run = play(start(world, account_at(world, record, policy)))
         in_doubt = set(record.cut)
 
