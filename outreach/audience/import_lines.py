@@ -85,7 +85,7 @@ class Lines:
         preferred_channel: str,
         attributes: Mapping[str, Any],
     ) -> str:
-        """A person whom nobody knew."""
+        """A person of one row, or what several rows together say of one, whom nobody knew."""
         return (
             f"{self._organisation}{kind}\t{text(name)}\t{sort_key(name)}\t{language}\t{timezone}"
             f"\t{preferred_channel}\t{text(json_text(attributes))}\n"

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 
 from outreach.core.errors import Invalid, NotFound
@@ -132,7 +133,7 @@ def list_domain_reports(
     limit: Limit = 50,
 ) -> Any:
     if since and until and until < since:
-        raise Invalid({"since": ["Name two days in their order."]})
+        raise Invalid({"since": [_("Name two days in their order.")]})
     named = {"kind": kind, "domain": read_word(domain, field="domain").lower()}
     wanted: dict[str, Any] = {name: value for name, value in named.items() if value}
     if since:
@@ -145,7 +146,7 @@ def list_domain_reports(
 def _midnight(day: date) -> datetime:
     """Raises: Invalid: the calendar ends a day later."""
     if not date(1970, 1, 1) <= day <= date(9000, 1, 1):
-        raise Invalid({"since": ["Name two days of our time."]})
+        raise Invalid({"since": [_("Name two days of our time.")]})
     return datetime.combine(day, time(), UTC)
 
 
