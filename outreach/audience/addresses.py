@@ -29,6 +29,7 @@ MESSAGES: Final[dict[str, Any]] = {
 _PLAIN_EMAIL: Final = re.compile(
     r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}", re.ASCII
 )
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _PHONE_PUNCTUATION: Final = str.maketrans("", "", " -()./\u00a0")
 #: Bulgarian mobiles as people write them: +359 88.., 00359 88.., 088..
 _BULGARIAN_MOBILE: Final = re.compile(r"(?:\+359|00359|0)(8[789][0-9]{7}|98[89][0-9]{6})", re.ASCII)
@@ -63,11 +64,26 @@ def normalise(channel: str, value: str) -> str:
 
 
 def mask(value: str) -> str:
-    """Hide most of an address where it is only to be recognised: `i…@example.org`, `+35988…56`."""
+    """Hide most of an address where it is only to be recognised: `i•••••v@example.org`, `+359 88 ••• 4417`.
+
+    Always as many dots: how long the hidden part is, is hidden too.
+    """
     local, at, domain = value.rpartition("@")
     if at and local:
-        return f"{local[0]}…@{domain}"
-    return f"{value[:6]}…{value[-2:]}" if len(value) > 8 else f"{value[:1]}…"
+        return f"{local[0]}•••••{local[-1] if len(local) > 3 else ''}@{domain}"
+    if _E164.fullmatch(value):
+        return _masked_number(value)
+    return f"{value[:1]}•••••"
+
+
+def _masked_number(value: str) -> str:
+    """The country and the first two digits; the last four only where as many stay hidden as a Bulgarian mobile's."""
+    try:
+        country = str(phonenumbers.parse(value).country_code)
+    except phonenumbers.NumberParseException:
+        return f"{value[:3]} •••"
+    own = value[1 + len(country) :]
+    return f"+{country} {own[:2]} ••• {own[-4:]}" if len(own) > 8 else f"+{country} ••• {own[-2:]}"
 
 
 def _email(text: str) -> str:

@@ -52,4 +52,13 @@ def test_bad_address_survives_pickling() -> None:
 
 
 def test_mask() -> None:
-    assert [mask("maria@example.bg"), mask("+359888123456"), mask("@ab")] == ["m…@example.bg", "+35988…56", "@…"]
+    assert {
+        value: mask(value) for value in ("maria@example.bg", "ani@x.bg", "+359888123456", "+35931123456", "@ab", "")
+    } == {
+        "maria@example.bg": "m•••••a@example.bg",
+        "ani@x.bg": "a•••••@x.bg",
+        "+359888123456": "+359 88 ••• 3456",
+        "+35931123456": "+359 ••• 56",
+        "@ab": "@•••••",
+        "": "•••••",
+    }

@@ -68,12 +68,13 @@ PAGES = {
     "api": "/api/docs",
     "unsubscribe": "{unsubscribe}",
     "preferences": "{preferences}",
+    "why": "{preferences}/why",
     "view": "{view}",
     "archive": "/archive/",
     "archive-topic": "/archive/e-services-citizens",
 }
 #: Pages that readers see, in words of their own.
-PUBLIC = frozenset({"unsubscribe", "preferences", "view", "archive", "archive-topic"})
+PUBLIC = frozenset({"unsubscribe", "preferences", "why", "view", "archive", "archive-topic"})
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,7 +102,7 @@ def test_preferences_show_what_is_chosen_with_masked_addresses(client: Client, s
     assert page.count('type="checkbox" name="topic-') == 2
     assert page.count('value="email" checked') == 2
     assert "ivana@example.bg" not in page
-    assert "i…@example.bg" in page
+    assert "i•••••a@example.bg" in page
 
 
 def test_preferences_are_saved_as_consent(client: Client, sent: Sent) -> None:
@@ -138,6 +139,42 @@ def test_a_stranger_s_topic_cannot_be_chosen(client: Client, sent: Sent) -> None
         f"/p/{link(sent)}", {f"topic-{theirs.pk}": "email", "topic-x": "email", f"topic-{sent.topic.pk}": "email"}
     )
     assert wanted(sent) == [("taxes", "email")]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("  твърде често\0 ", "твърде често"), (" ", None), ("я" * 600, "я" * 500)],
+)
+def test_a_reason_is_kept_with_the_withdrawal(client: Client, sent: Sent, written: str, kept: str | None) -> None:
+    client.post(f"/u/{link(sent)}", {"scope": "topics", "reason": written})
+    told = {"delivery": f"{sent.run.pk}-{sent.delivery}"}
+    assert sent.subscriber.consents.get().evidence == (told if kept is None else {**told, "reason": kept})
+
+
+def test_why_tells_topic_consent_and_sender(client: Client, sent: Sent) -> None:
+    given = {"topic": sent.topic, "channel": "email", "action": "given", "source": "form"}
+    before, after = sent.run.as_of - timedelta(days=9), sent.run.as_of + timedelta(days=1)
+    sent.subscriber.consents.create(**given, text_version="form-3", at=before)
+    sent.subscriber.consents.create(**{**given, "channel": "sms"}, text_version="sms-1", at=before)
+    sent.subscriber.consents.create(**given, text_version="form-4", at=after)
+    sent.subscriber.consents.create(**{**given, "topic": sent.other_topic}, text_version="other", at=before)
+    sent.run.frozen = {**sent.run.frozen, "senders": {str(sent.account.pk): {"sender": "news@plovdiv.example"}}}
+    sent.run.save()
+    page = client.get(f"/p/{link(sent)}/why?language=en").content.decode()
+    for words in ("Local taxes", "You agreed on", "form-3", "news@plovdiv.example", "i•••••a@example.bg", "E-mail"):
+        assert words in page
+    for words in ("form-4", "sms-1", "other", "Kindergartens", "ivana@example.bg"):
+        assert words not in page
+    assert client.post(f"/p/{link(sent)}/why").status_code == 405
+
+
+def test_why_says_where_no_consent_is_recorded_and_on_which_duty_a_notice_rests(client: Client, sent: Sent) -> None:
+    page = client.get(f"/p/{link(sent)}/why?language=en").content.decode()
+    assert ("We hold no record" in page, "Sent without a consent" in page) == (True, False)
+    sent.run.frozen = {"topics": [], "notice": {"lawful_basis": "contract"}}
+    sent.run.save()
+    page = client.get(f"/p/{link(sent)}/why?language=en").content.decode()
+    assert ("We hold no record" in page, "A contract with the person" in page) == (False, True)
 
 
 @pytest.mark.parametrize("path", ["u", "p"])

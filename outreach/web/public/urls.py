@@ -9,6 +9,7 @@ from outreach.web.public import archive, health, pictures, views
 urlpatterns = [
     path("u/<str:text>", views.unsubscribe_page, name="public-unsubscribe"),
     path("p/<str:text>", views.preferences_page, name="public-preferences"),
+    path("p/<str:text>/why", views.why_page, name="public-why"),
     path("v/<str:text>", views.view_in_browser, name="public-view"),
     path("i/<str:key>", pictures.picture, name="public-picture"),
     path("readyz", health.readyz, name="readyz"),

@@ -23,6 +23,8 @@ from outreach.delivery import tokens
 from outreach.delivery.tokens import TokenKind
 from outreach.events.optout import Person, Scope, find_person, opt_out
 from outreach.events.preferences import read_preferences, save_preferences
+from outreach.events.storable import storable_text
+from outreach.events.why import read_why
 from outreach.web.public.message import is_public, render_for_browser
 from outreach.web.public.pages import PRIVATE, choose_language, draw
 
@@ -36,6 +38,8 @@ _ARTICLE_POLICY: Final = (
     "default-src 'none'; img-src 'self' https: data:; style-src 'self'; font-src 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+#: Characters of a reader's reason that are kept.
+_LONGEST_REASON: Final = 500
 _SCOPES: Final[dict[str, Scope]] = {"topics": "topics", "all": "all"}
 
 
@@ -55,7 +59,8 @@ def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
     if request.method != "POST":
         return draw("unsubscribe", language=language, address=_masked_address(person), **context)
     scope = _SCOPES.get(request.POST.get("scope", ""), "topics")
-    opt_out(person, scope=scope, source="page" if "scope" in request.POST else "one_click")
+    source = "page" if "scope" in request.POST else "one_click"
+    opt_out(person, scope=scope, source=source, evidence=_reason(request))
     return draw("unsubscribed", language=language, scope=scope, **context)
 
 
@@ -85,6 +90,27 @@ def preferences_page(request: HttpRequest, text: str) -> HttpResponse:
         organisation=person.subscriber.organisation,
         preferences=preferences,
         saved=request.method == "POST",
+        unsubscribe_url=reverse("public-unsubscribe", args=[text]),
+        why_url=reverse("public-why", args=[text]),
+    )
+
+
+@require_safe
+def why_page(request: HttpRequest, text: str) -> HttpResponse:
+    """Why the message came: topic, consent, sender."""
+    person = _find(text)
+    language = choose_language(request, usual=_language_of(person))
+    if person is None or person.subscriber is None:
+        return _nobody(person, language)
+    with override(language):
+        why = read_why(person, person.subscriber, language=language)
+    return draw(
+        "why",
+        language=language,
+        organisation=person.subscriber.organisation,
+        why=why,
+        address=_masked_address(person),
+        preferences_url=reverse("public-preferences", args=[text]),
         unsubscribe_url=reverse("public-unsubscribe", args=[text]),
     )
 
@@ -137,6 +163,12 @@ def _masked_address(person: Person) -> str:
         return ""
     address = Address.objects.filter(pk=person.delivery.address_id).values_list("value", flat=True).first()
     return mask(address) if address else ""
+
+
+def _reason(request: HttpRequest) -> dict[str, str]:
+    """What the reader gave as the reason, for the record; nothing where nothing was written."""
+    reason = storable_text(request.POST.get("reason", "")).strip()[:_LONGEST_REASON]
+    return {"reason": reason} if reason else {}
 
 
 def _chosen(request: HttpRequest) -> dict[int, list[str]]:
