@@ -117,7 +117,10 @@ def _outside_quotes(text: str) -> str:
 
 def _checked_columns(header: Record | None) -> tuple[str, ...]:
     if header is None or header.fault:
-        raise UnreadableFile("no_header")
+        is_long = header is not None and header.fault == "line_too_long"
+        raise UnreadableFile("long_header" if is_long else "no_header")
+    if "\0" in header.raw:  # a binary file that passes for UTF-16 or Windows-1251
+        raise UnreadableFile("binary")
     columns = tuple(cell.strip() for cell in header.cells)
     named = [column.casefold() for column in columns if column]
     if not named or any("@" in column for column in columns):

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from math import inf
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from outreach.audience.addresses import BadAddress, normalise
-from outreach.audience.csv_reader import FileFormat, Record
+from outreach.audience.csv_reader import MOST_COLUMNS, FileFormat, Record
 from outreach.audience.import_reasons import BadRow, UnreadableFile
 from outreach.audience.profile import LONGEST_ATTRIBUTE, LONGEST_ATTRIBUTE_NAME, LONGEST_NAME, is_timezone
 from outreach.core.vocabulary import Language, SubscriberKind
@@ -124,6 +125,8 @@ class _RowMaker:
     def from_object(self, record: Record) -> ImportRow:
         if record.fault or record.values is None:
             raise BadRow(record.fault)
+        if len(record.values) > MOST_COLUMNS:
+            raise BadRow("too_many_values")
         known: dict[str, str] = {}
         attributes: dict[str, Any] = {}
         for column, value in record.values.items():
@@ -136,6 +139,8 @@ class _RowMaker:
                 attributes |= {name: _checked_attribute(item, name) for name, item in value.items() if item is not None}
             else:
                 attributes[column] = _checked_attribute(value, column)
+        if len(attributes) > MOST_COLUMNS:
+            raise BadRow("too_many_values")
         return self._row(record, tuple(known.get(field, "") for field in COLUMNS), attributes)
 
     def _row(self, record: Record, fields: tuple[str, ...], attributes: dict[str, Any]) -> ImportRow:
@@ -248,12 +253,15 @@ def _text(value: Any, column: str) -> str:
 
 
 def _checked_attribute(value: Any, name: str) -> Any:
+    if not name.isprintable() and _CONTROL.search(name):
+        raise BadRow("control_character")  # without the name: the database could not keep it
     column = name[:LONGEST_ATTRIBUTE_NAME]
-    if not isinstance(value, str | int | float):
+    # JSON spells infinity as 1e999, and has no number for it.
+    if not isinstance(value, str | int | float) or value in (inf, -inf):
         raise BadRow("bad_value", column)
     text = str(value)
     if len(name) > LONGEST_ATTRIBUTE_NAME or len(text) > LONGEST_ATTRIBUTE:
         raise BadRow("too_long_value", column)
-    if not (name + text).isprintable() and _CONTROL.search(name + text):
-        raise BadRow("control_character")
+    if not text.isprintable() and _CONTROL.search(text):
+        raise BadRow("control_character", column)
     return value

@@ -108,7 +108,7 @@ def receive_import(actor: Actor, topic: Topic, file: IO[bytes], file_name: str) 
             organisation=actor.organisation,
             topic=topic,
             created_by=actor.user,
-            file_name=Path(file_name).name[:255] or "import",
+            file_name=_shown_name(file_name),
             file_size=size,
             encoding=form.encoding,
             delimiter=form.delimiter,
@@ -193,6 +193,13 @@ def _inspected(file: IO[bytes]) -> FileFormat:
 
 def _invalid(error: UnreadableFile) -> Invalid:
     return Invalid({"file": [error.message]})
+
+
+def _shown_name(file_name: str) -> str:
+    """The last part of a name, from whatever system; it is shown and never a path. What cannot be printed goes."""
+    last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
+    name = "".join(character for character in last if character.isprintable())[:255]
+    return name if name.strip(". ") else "import"
 
 
 def _keep(file: IO[bytes], job: Import) -> None:
