@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Consent, Import, Subscriber
-from outreach.audience.people import count, search
+from outreach.audience.people import MOST_COUNTED, count, search
 from outreach.audience.subscribers import change_subscriber
 from outreach.audience.topics import topics_open_to
 from outreach.core.errors import Invalid, NotFound
@@ -39,7 +39,8 @@ def people(visit: Visit) -> HttpResponse:
         "people/list.html",
         people=rows,
         next_cursor=following,
-        found=count(visit.organisation, text, **wanted),
+        found=None if text else count(visit.organisation, **wanted),
+        most_counted=MOST_COUNTED,
         text=text,
         topics=list(topics.values()),
         kinds=SubscriberKind.choices,
