@@ -69,12 +69,13 @@ PAGES = {
     "unsubscribe": "{unsubscribe}",
     "preferences": "{preferences}",
     "why": "{preferences}/why",
+    "data": "{preferences}/data",
     "view": "{view}",
     "archive": "/archive/",
     "archive-topic": "/archive/e-services-citizens",
 }
 #: Pages that readers see, in words of their own.
-PUBLIC = frozenset({"unsubscribe", "preferences", "why", "view", "archive", "archive-topic"})
+PUBLIC = frozenset({"unsubscribe", "preferences", "why", "data", "view", "archive", "archive-topic"})
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from outreach.web.public import archive, health, pictures, views
+from outreach.web.public import archive, health, pictures, views, your_data
 
 urlpatterns = [
     path("u/<str:text>", views.unsubscribe_page, name="public-unsubscribe"),
     path("p/<str:text>", views.preferences_page, name="public-preferences"),
     path("p/<str:text>/why", views.why_page, name="public-why"),
+    path("p/<str:text>/data", your_data.data_page, name="public-data"),
+    path("d/<str:text>", your_data.one_time_page, name="public-one-time"),
     path("v/<str:text>", views.view_in_browser, name="public-view"),
     path("i/<str:key>", pictures.picture, name="public-picture"),
     path("readyz", health.readyz, name="readyz"),

@@ -92,6 +92,7 @@ def preferences_page(request: HttpRequest, text: str) -> HttpResponse:
         saved=request.method == "POST",
         unsubscribe_url=reverse("public-unsubscribe", args=[text]),
         why_url=reverse("public-why", args=[text]),
+        data_url=reverse("public-data", args=[text]),
     )
 
 
