@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -124,3 +125,15 @@ def test_readers_and_django_are_served_by_one_process(served: Served) -> None:
 def wanted(sent: Sent) -> list[str]:
     rows = sent.subscriber.subscriptions.filter(state=SubscriptionState.SUBSCRIBED)
     return sorted(rows.values_list("topic__slug", flat=True))
+
+
+def test_a_gigabyte_is_refused_before_it_is_sent(served: Served) -> None:
+    link = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+    link.putrequest("POST", "/api/v1/imports")
+    link.putheader("Content-Length", str(1024**3))
+    link.endheaders()
+
+    answer = link.getresponse()
+
+    assert (answer.status, json.loads(answer.read())["errors"][0]["pointer"]) == (413, "/file")
+    link.close()

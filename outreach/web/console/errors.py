@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_noop as _
+
+from outreach.web.formats import size
 
 #: status -> heading, text
 PAGES: Final = {
@@ -19,6 +22,10 @@ PAGES: Final = {
     404: (
         _("There is no such page"),
         _("It may have been removed, or it belongs to an organisation that you are not looking at now."),
+    ),
+    413: (
+        _("This file is too large"),
+        _("A file may have at most %(size)s here. Nothing of it was kept. Divide it and hand in the parts one by one."),
     ),
     500: (
         _("Something went wrong here"),
@@ -40,6 +47,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _page(request, 404, *PAGES[404])
 
 
+def too_large(request: HttpRequest) -> HttpResponse:
+    heading, text = PAGES[413]
+    return _page(request, 413, heading, text, size=size(settings.IMPORT_MAX_BYTES))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     return _page(request, 500, *PAGES[500])
 
@@ -49,6 +61,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(request, 403, *CSRF)
 
 
-def _page(request: HttpRequest, status: int, heading: str, text: str) -> HttpResponse:
-    context = {"heading": translate(heading), "text": translate(text)}
+def _page(request: HttpRequest, status: int, heading: str, text: str, **values: str) -> HttpResponse:
+    told = translate(text)
+    context = {"heading": translate(heading), "text": told % values if values else told}
     return render(request, "console/error.html", context, status=status)
