@@ -85,6 +85,15 @@ BENCHMARKS: Final = {
         is_long=True,
     ),
     "report": Benchmark(purpose="a campaign's report over 100,000 deliveries", command=_bench("report")),
+    "people": Benchmark(
+        purpose="the list of people and taking one in, among 100,000 (milliseconds in `settings`)",
+        command=_bench("people"),
+    ),
+    "people_10_million": Benchmark(
+        purpose="the same among 10 million",
+        command=_bench("people", "--people", "10000000"),
+        is_long=True,
+    ),
     "window": Benchmark(
         purpose="the ledger's own price of a message, beside its limits of log and HOT updates",
         command=("-m", "benchmarks.window"),

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 from types import ModuleType
 from typing import Final
 
-from outreach.management import bench_fanout, bench_import, bench_notices, bench_report, bench_send
+from outreach.management import bench_fanout, bench_import, bench_notices, bench_people, bench_report, bench_send
 from outreach.management.own_database import own_database
 
 WHAT: Final[dict[str, ModuleType]] = {
@@ -19,6 +19,7 @@ WHAT: Final[dict[str, ModuleType]] = {
     "fanout": bench_fanout,
     "import": bench_import,
     "report": bench_report,
+    "people": bench_people,
 }
 
 
