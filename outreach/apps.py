@@ -12,8 +12,9 @@ class OutreachConfig(AppConfig):
     def ready(self) -> None:
         # Models are there only now.
         from outreach.delivery import notices  # noqa: PLC0415 -- needs the models
-        from outreach.events import erasure, receiving  # noqa: PLC0415 -- needs the models
+        from outreach.events import erasure, receiving, signups  # noqa: PLC0415 -- needs the models
 
         notices.register()
         erasure.register()
         receiving.register()
+        signups.register()

@@ -12,6 +12,7 @@ from outreach.audience.models import (
     Suppression,
     Topic,
 )
+from outreach.audience.pending import SignUp
 from outreach.campaigns.models import (
     Approval,
     Branding,
@@ -85,6 +86,7 @@ __all__ = [
     "Run",
     "SandboxMessage",
     "Service",
+    "SignUp",
     "Source",
     "SourceItem",
     "Spend",

@@ -18,7 +18,7 @@ from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.delivery.kept import KeptEngine
-from outreach.events import hooks, polling, receiving, retention, sender_inbox, suppressions
+from outreach.events import hooks, polling, receiving, retention, sender_inbox, signups, suppressions
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -79,6 +79,7 @@ def upkeep() -> Any:
     """Make the partitions that are needed soon, keep what was spent; drop and forget what is too old to keep."""
     retention_of_rows.forget_notice_data()
     cost.keep_spends()
+    signups.forget_expired()
     return partitions.keep_partitions() + retention_of_rows.retire()
 
 

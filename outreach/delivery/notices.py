@@ -74,22 +74,53 @@ def send_confirmation(account: Account, *, to: str, text: str, language: str, wo
     Raises:
         StateConflict: the organisation has no account that could send it.
     """
-    organisation = account.organisation
+    return send_own_words(
+        account.organisation,
+        channel=account.channel,
+        to=to,
+        normalised=to,
+        subject="",
+        text=text,
+        language=language,
+        word=word,
+        account=account.pk,
+    )
+
+
+def send_own_words(
+    organisation: Organisation,
+    *,
+    channel: str,
+    to: str,
+    normalised: str,
+    subject: str,
+    text: str,
+    language: str,
+    word: str,
+    account: int | None = None,
+) -> Notice:
+    """Send a text of the product itself: what it confirms is `word`.
+
+    With an `account` it answers what came in there, which a STOP does not hold back.
+
+    Raises:
+        StateConflict: the organisation has no account that could send it.
+    """
     content = {
-        "channel": account.channel,
+        "channel": channel,
         "language": language,
         "format": "text",
-        "subject": "",
+        "subject": subject,
         # Not the text itself: it is nobody's template, and one run a day takes them all.
         "body": "{{ data.text }}",
-        "account": account.pk,
+        "account": account,
     }
     basis = LawfulBasis.LEGAL_OBLIGATION.value
     wording = Wording(template=None, name=word, lawful_basis=basis, contents=[content])
-    notice = {"template": "", "lawful_basis": basis, "confirms": word}
+    notice = {"template": "", "lawful_basis": basis, **({"confirms": word} if account else {})}
     plan = with_accounts(plan_of(organisation, [content], name=word, notice=notice), organisation)
-    call = NoticeCall(to={"channel": account.channel, "value": to}, data={"text": text}, language=language)
-    addressee = Addressee(channel=account.channel, value=to, normalised=to)
+    call = NoticeCall(to={"channel": channel, "value": to}, data={"text": text}, language=language)
+    addressee = Addressee(channel=channel, value=to, normalised=normalised)
     actor = product_itself(organisation)
     return _store(actor, call, wording, addressee, plan=plan, content=plan["contents"][0], is_single=False)
 

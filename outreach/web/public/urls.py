@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from outreach.web.public import archive, health, pictures, views, your_data
+from outreach.web.public import archive, health, join, pictures, views, your_data
 
 urlpatterns = [
     path("u/<str:text>", views.unsubscribe_page, name="public-unsubscribe"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("d/<str:text>", your_data.one_time_page, name="public-one-time"),
     path("v/<str:text>", views.view_in_browser, name="public-view"),
     path("i/<str:key>", pictures.picture, name="public-picture"),
+    path("join/<slug:slug>", join.join_page, name="public-join"),
+    path("confirm/<str:text>", join.confirm_page, name="public-confirm"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("archive/", archive.topics, name="public-archive"),
