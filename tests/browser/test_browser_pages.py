@@ -71,11 +71,12 @@ PAGES = {
     "why": "{preferences}/why",
     "data": "{preferences}/data",
     "view": "{view}",
+    "join": "/join/council",
     "archive": "/archive/",
     "archive-topic": "/archive/e-services-citizens",
 }
 #: Pages that readers see, in words of their own.
-PUBLIC = frozenset({"unsubscribe", "preferences", "why", "data", "view", "archive", "archive-topic"})
+PUBLIC = frozenset({"unsubscribe", "preferences", "why", "data", "view", "join", "archive", "archive-topic"})
 
 
 @pytest.fixture(scope="module")
