@@ -10,7 +10,7 @@ from typing import Any, Final
 
 #: Where a spreadsheet may see a cell begin, and what it would run there; signs of full width count too. Where `;` parts
 #: cells, as in Bulgaria, a cell of ours that holds one is seen as several, with or without its quotation marks.
-_FORMULA: Final = re.compile('(^|[;\t\r\n])(?=[ "]*[=+\\-@＝＋－＠])|^(?=[\t\r])')
+_FORMULA: Final = re.compile('^(?=[\t\r])|(^|[;\t\r\n])(?=[ "]*[=+\\-@＝＋－＠])')
 
 
 def csv_rows(rows: Iterable[Iterable[Any]]) -> str:

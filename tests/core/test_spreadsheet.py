@@ -43,6 +43,8 @@ def test_no_cell_begins_a_formula_whatever_parts_the_cells(rows: list[list[str]]
         ("x\n@SUM(A1)", "x\n'@SUM(A1)"),
         (" =1", "' =1"),
         ("＝1", "'＝1"),
+        ("\r@A1", "'\r'@A1"),
+        ("\t=1", "'\t'=1"),
         ("a-b;c@d.bg", "a-b;c@d.bg"),
     ],
 )
