@@ -48,7 +48,10 @@ class Asked:
     email: str
     #: Slugs.
     topics: Sequence[str]
+    #: Of the messages.
     language: str
+    #: Of the page, and so of the text that was agreed to.
+    shown_in: str
     #: Network address of the sender.
     ip: str
 
@@ -61,6 +64,11 @@ def consent_text(organisation: Organisation, language: str) -> str:
             "I agree that %(organisation)s writes to me by e-mail about the topics that I marked. "
             "I can withdraw this at any time, by the link in each message."
         ) % {"organisation": name}
+
+
+def text_version(language: str) -> str:
+    """What the record of a consent calls the text of `consent_text` in the language in which it was shown."""
+    return f"{TEXT_VERSION}/{language}"
 
 
 def offered_topics(organisation: Organisation) -> list[Topic]:
@@ -92,7 +100,7 @@ def ask_to_join(organisation: Organisation, asked: Asked) -> None:
         normalised=normalised,
         language=asked.language,
         topics=[topic.slug for topic in topics],
-        text_version=f"{TEXT_VERSION}/{asked.language}",
+        text_version=text_version(asked.shown_in),
         network=network,
         created_at=now,
     )

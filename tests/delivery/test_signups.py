@@ -64,6 +64,11 @@ def test_only_the_button_behind_the_link_subscribes(client: Client, world: World
     ]
 
 
+def test_the_record_names_the_language_in_which_the_text_was_shown(client: Client, world: World) -> None:
+    client.post("/join/ministry?language=bg", {**FORM, "language": "en"})
+    assert list(SignUp.objects.values_list("language", "text_version")) == [("en", "sign-up-1/bg")]
+
+
 def test_an_old_link_does_not_take_back_a_withdrawal(client: Client, world: World) -> None:
     join(client)
     link = link_in(mails(world)[0])

@@ -56,6 +56,7 @@ def _asked(request: HttpRequest, language: str) -> signups.Asked:
         email=request.POST.get("email", ""),
         topics=request.POST.getlist("topic"),
         language=request.POST.get("language", language),
+        shown_in=language,
         ip=request.META.get("REMOTE_ADDR", ""),
     )
 
@@ -90,7 +91,7 @@ def _form(
         spoken=spoken if spoken in Language.values else language,
         problems=problems or {},
         consent_text=signups.consent_text(organisation, language),
-        text_version=f"{signups.TEXT_VERSION}/{language}",
+        text_version=signups.text_version(language),
     )
 
 
