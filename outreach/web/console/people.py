@@ -39,7 +39,7 @@ def people(visit: Visit) -> HttpResponse:
         "people/list.html",
         people=rows,
         next_cursor=following,
-        found=None if text else count(visit.organisation, **wanted),
+        found=_found(visit, text, wanted, shown=None if following or given.get("cursor") else len(rows)),
         most_counted=MOST_COUNTED,
         text=text,
         topics=list(topics.values()),
@@ -48,6 +48,13 @@ def people(visit: Visit) -> HttpResponse:
         imports=Import.objects.for_organisation(visit.organisation).order_by("-pk")[:3],
         **wanted,
     )
+
+
+def _found(visit: Visit, text: str, wanted: dict[str, Any], *, shown: int | None) -> int | None:
+    """How many there are: those shown, where they are all. Of a text nothing else is known: no index counts those."""
+    if shown is not None:
+        return shown
+    return None if text else count(visit.organisation, **wanted)
 
 
 @visiting()

@@ -53,6 +53,10 @@ def test_person_is_found_by_the_beginning_of_a_word(alice: Person, ana: Subscrib
     assert "Ana Petrova" in alice.see(f"/people?text={text}")
 
 
+def test_a_search_of_one_page_says_how_many_it_found(alice: Person, ana: Subscriber) -> None:
+    assert "<h1>1 person</h1>" in alice.see("/people?text=ana")
+
+
 def test_person_that_is_not_there_is_not_found(alice: Person, ana: Subscriber) -> None:
     assert "Nobody is found" in alice.see("/people?text=Zlatka")
 
