@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,13 @@ def pytest_configure() -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse cases of one name: where it keeps groups together, pytest-xdist runs one of them and says nothing."""
+    doubled = sorted(name for name, count in Counter(item.nodeid for item in items).items() if count > 1)
+    if doubled:
+        raise pytest.UsageError(f"Several cases have the same name: {', '.join(doubled)}")
 
 
 def pytest_unconfigure() -> None:
