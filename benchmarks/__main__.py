@@ -84,15 +84,38 @@ BENCHMARKS: Final = {
         command=_bench("import", "--rows", "200000", "--into", "10000000"),
         is_long=True,
     ),
-    "report": Benchmark(purpose="a campaign's report over 100,000 deliveries", command=_bench("report")),
+    "report": Benchmark(
+        purpose="a campaign's report over 100,000 deliveries and 200,000 events", command=_bench("report")
+    ),
     "people": Benchmark(
         purpose="the list of people and taking one in, among 100,000 (milliseconds in `settings`)",
         command=_bench("people"),
+    ),
+    "segments": Benchmark(
+        purpose="among 100,000: segments counted, pages and sign-ups over HTTP, an import, consents proven",
+        command=_bench("segments"),
+    ),
+    "segments_10_million": Benchmark(
+        purpose="the same among 10 million people with 30 million subscriptions",
+        command=_bench("segments", "--people", "10000000"),
+        is_long=True,
     ),
     "people_10_million": Benchmark(
         purpose="the same among 10 million",
         command=_bench("people", "--people", "10000000"),
         is_long=True,
+    ),
+    "track": Benchmark(
+        purpose="pictures and clicks a second, each durable before its answer, of 50 readers on the same two cores",
+        command=_bench("track"),
+    ),
+    "track_individual": Benchmark(
+        purpose="the same where each token names a person who agreed to be measured",
+        command=_bench("track", "--individual"),
+    ),
+    "track_killed": Benchmark(
+        purpose="the same with PostgreSQL killed in the middle: every answer has its row",
+        command=_bench("track", "--kill"),
     ),
     "window": Benchmark(
         purpose="the ledger's own price of a message, beside its limits of log and HOT updates",

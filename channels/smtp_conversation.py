@@ -29,7 +29,7 @@ from channels.smtp_replies import NotSmtp, Reply, Step, judge, queue_id
 from channels.smtp_wire import Connection
 
 #: The replies to a message's end and to the next one's envelope, when all goes well.
-_USUAL: Final = re.compile(rb"250 ([^\r\n]*)\r\n250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n")
+_USUAL: Final = re.compile(rb"250 [^\r\n]*(\r\n250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n)")
 _END_OF_DATA: Final = b".\r\n"
 #: An id that ENVID may hold as it is (RFC 3461, 4: xtext).
 _PLAIN_ID: Final = re.compile(r"[0-9A-Za-z.-]{1,100}")
@@ -46,7 +46,7 @@ class Transfer:
         self.message = message
         #: MAIL, RCPT and DATA.
         self.envelope = envelope
-        #: Dot-stuffed, with the final dot.
+        #: Dot-stuffed, without the final dot: it is copied once, with all that goes in the same write.
         self.content = content
         self.refusal: ChannelError | None = None
         #: Position in the connection's stream behind the final dot; None while no content was queued.
@@ -73,30 +73,29 @@ def prepare(
     origin = _return_path(message, returns_to) if returns_to else _envelope_sender(message.sender or sender)
     recipient = envelope_form(message.to)
     content = message.raw or assemble(message, sender=sender)
-    parameters = b""
+    parameters = ""
     if needs_eight_bits(content):
         if "8BITMIME" in extensions:
-            parameters = b" BODY=8BITMIME"
+            parameters = " BODY=8BITMIME"
         else:
             content = to_seven_bits(content)
     if not (origin.isascii() and recipient.isascii()):
         if "SMTPUTF8" not in extensions:
             raise UnsupportedContent("The mail server takes no addresses with letters outside of ASCII.")
-        parameters += b" SMTPUTF8"
-    wishes = b""
+        parameters += " SMTPUTF8"
+    wishes = ""
     if returns_to and "DSN" in extensions and _PLAIN_ID.fullmatch(message.id):
-        parameters += b" RET=HDRS ENVID=" + message.id.encode()
-        wishes = b" NOTIFY=FAILURE,DELAY"
-    named = origin.encode(), parameters, recipient.encode(), wishes
-    envelope = b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>%b\r\nDATA\r\n" % named
+        parameters += f" RET=HDRS ENVID={message.id}"
+        wishes = " NOTIFY=FAILURE,DELAY"
+    envelope = f"MAIL FROM:<{origin}>{parameters}\r\nRCPT TO:<{recipient}>{wishes}\r\nDATA\r\n".encode()
     is_ready = message.is_dotless and content is message.raw
     if signer is not None:  # the bytes that leave, before dots are stuffed: no later step may change them
         content = signer.sign(content)
-    return Transfer(message, envelope, content + _END_OF_DATA if is_ready else stuff_dots(content))
+    return Transfer(message, envelope, content if is_ready else stuff_dots(content))
 
 
 def stuff_dots(raw: bytes) -> bytes:
-    """The content as it goes over the wire, with the final dot.
+    """The content as it goes over the wire, up to the final dot.
 
     The contract says that `raw` has CRLF only, and counting line ends would take a tenth of the time a message costs.
     So they are looked at where it matters: a dot behind a lone CR or LF could pass for the end of the message.
@@ -105,7 +104,7 @@ def stuff_dots(raw: bytes) -> bytes:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n.", b"\n..").replace(b"\n", b"\r\n")
     if raw.startswith(b"."):
         raw = b"." + raw
-    return raw + _END_OF_DATA if raw.endswith(b"\r\n") else raw + b"\r\n" + _END_OF_DATA
+    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
 
 
 @lru_cache(maxsize=64)
@@ -132,6 +131,8 @@ class Conversation:
         #: The usual exchange: the content of the one and the envelope of the other went in one write, and nothing of
         #: what the server says to it was heard yet. Stands for four entries of `_due`.
         self._pair: tuple[Transfer, Transfer] | None = None
+        #: What stood behind the first of four such replies: to each envelope a server says the same.
+        self._usual_rest = b"\0"
         #: A refused transaction may still be open on the server; RSET goes in front of the next one.
         self._needs_reset = False
         #: Messages that this connection saw the end of; a first one that is lost tells more than a later one.
@@ -161,15 +162,24 @@ class Conversation:
         pair = self._pair
         if pair is None or self.connection.is_writing or not self.connection.has_heard_all:
             return None
-        usual = _USUAL.fullmatch(data)
-        if usual is None:
+        if not self._is_usual(data):
             return None
         done, following = pair
         self._pair = None
         self.served += 1
         self._send_content(following, take_next)
-        provider_id = queue_id(usual[1].decode("utf-8", "replace"))
-        return Outcome.accepted(done.message.id, provider_id)
+        first = data[4 : -len(self._usual_rest)].decode("utf-8", "replace")
+        return Outcome.accepted(done.message.id, queue_id(first))
+
+    def _is_usual(self, data: bytes) -> bool:
+        """Whether these are the four usual replies; the last ones are compared first: cheaper than a pattern."""
+        rest = self._usual_rest
+        if data.endswith(rest) and data.startswith(b"250 ") and data.find(b"\n") == len(data) - len(rest) + 1:
+            return True
+        usual = _USUAL.fullmatch(data)
+        if usual is not None:
+            self._usual_rest = usual[1]
+        return usual is not None
 
     def hear(self, reply: Reply, take_next: Callable[[Conversation], Transfer | None]) -> Outcome | None:
         """Take one reply; go on with the message that it belongs to; give the outcome where this was the last.
@@ -260,17 +270,18 @@ class Conversation:
             # The server wants content though it refused the envelope: RFC 2920, 3.1 says to send a lone dot.
             self.connection.write(_END_OF_DATA)
             return
-        transfer.end = self.connection.queued + len(transfer.content)
+        content = transfer.content
+        transfer.end = self.connection.queued + len(content) + len(_END_OF_DATA)
         following = take_next(self) if self._pipelining else None
         if following is None:
-            self.connection.write(transfer.content)
+            self.connection.write(content + _END_OF_DATA)
         elif self._needs_reset or len(self._due) > 1:
-            self._say(transfer.content, following)
+            self._say(content + _END_OF_DATA, following)
         else:
             self._due.clear()
             self._pair = transfer, following
             self._asked_at = time.monotonic()
-            self.connection.write(transfer.content + following.envelope)
+            self.connection.write(b"".join((content, _END_OF_DATA, following.envelope)))
 
     def _spell_out(self) -> None:
         """Write out what is due, one by one."""

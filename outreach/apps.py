@@ -11,10 +11,14 @@ class OutreachConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are there only now.
-        from outreach.delivery import notices  # noqa: PLC0415 -- needs the models
-        from outreach.events import erasure, receiving, signups  # noqa: PLC0415 -- needs the models
+        from outreach.delivery import digests, merging, notices  # noqa: PLC0415 -- needs the models
+        from outreach.events import erasure, receiving, segment_facts, signups, sleepy_facts  # noqa: PLC0415 -- needs the models
 
+        digests.register()
+        merging.register()
         notices.register()
         erasure.register()
         receiving.register()
+        segment_facts.register()
+        sleepy_facts.register()
         signups.register()

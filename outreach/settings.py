@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets as random_secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from outreach.core import database
@@ -18,6 +21,17 @@ env = environ.FileAwareEnv()
 ROOT = Path(__file__).resolve().parent.parent
 #: Templates lie beside the package in a checkout and inside it in a wheel.
 TEMPLATES_DIR = ROOT / "templates" if (ROOT / "templates").is_dir() else Path(__file__).parent / "_templates"
+
+#: Loopback and private networks.
+LOCAL_NETWORKS = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+
+
+def _networks(name: str, *, default: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(each.strip(), strict=False) for each in env.list(name, default=default) if each.strip())
+    except ValueError as err:
+        raise ImproperlyConfigured(f"{name}: {err}") from err
+
 
 #: Folder of everything that this installation keeps: the embedded database, the secret key, uploads, reject files.
 DATA = Path(env.str("OUTREACH_DATA", default="var")).resolve()
@@ -33,12 +47,30 @@ BASE_URL = env.str("OUTREACH_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstr
 DEBUG = env.bool("OUTREACH_DEBUG", default=False)
 #: Networks that outgoing requests may reach though private (comma-separated CIDR).
 ALLOW_PRIVATE = tuple(env.list("OUTREACH_ALLOW_PRIVATE", default=[]))
+#: Networks of the proxies whose word on who asks is believed (comma-separated CIDR); empty for nobody's.
+TRUSTED_PROXIES = _networks("OUTREACH_TRUSTED_PROXIES", default=LOCAL_NETWORKS)
 #: DNS servers to ask instead of the system's (comma-separated HOST or HOST:PORT); `none` to ask nobody.
 RESOLVER = env.str("OUTREACH_RESOLVER", default="")
+#: A list of hosting networks to use instead of the shipped one: a file with a network (CIDR) a line.
+HOSTING_NETWORKS = Path(env.str("OUTREACH_HOSTING_NETWORKS")) if env.str("OUTREACH_HOSTING_NETWORKS", "") else None
 #: Seconds of absence after which runs under way are held and asked about.
 GRACE = env.int("OUTREACH_GRACE", default=900)
 #: Months for which the rows of deliveries and events are kept after their run ended; 0 keeps them for ever.
 KEEP_MONTHS = env.int("OUTREACH_KEEP_MONTHS", default=0)
+#: Hours within which somebody who wrote is to be answered.
+ANSWER_HOURS = env.int("OUTREACH_ANSWER_HOURS", default=24)
+#: Where mail is taken in (comma-separated `lmtp://HOST:PORT` or `smtp://HOST:PORT`); nowhere where empty.
+MAIL_LISTEN = tuple(env.list("OUTREACH_MAIL_LISTEN", default=[]))
+#: Whether accounts' mailboxes are watched (IMAP IDLE) besides being polled; None where `outreach run` finds it out.
+MAIL_WATCH = env.bool("OUTREACH_MAIL_WATCH", default=None)
+#: Name by which we greet servers that hand mail to us.
+MAIL_NAME = env.str("OUTREACH_MAIL_NAME", default="") or urlsplit(BASE_URL).hostname or "localhost"
+#: File with certificate and key (PEM) for STARTTLS, where mail is taken in by SMTP.
+MAIL_CERTIFICATE = env.str("OUTREACH_MAIL_CERTIFICATE", default="")
+#: Largest message that is taken in, bytes.
+MAIL_MAX_BYTES = env.int("OUTREACH_MAIL_MAX_BYTES", default=25 * 1024 * 1024)
+#: Messages taken in from one address in a minute; 0 for no limit.
+MAIL_PER_MINUTE = env.int("OUTREACH_MAIL_PER_MINUTE", default=600)
 #: Largest file of subscribers that is taken in, bytes.
 IMPORT_MAX_BYTES = env.int("OUTREACH_IMPORT_MAX_BYTES", default=512 * 1024 * 1024)
 #: The broker; empty means the embedded one over the database.
@@ -72,6 +104,9 @@ SECRET_KEY = env.str("OUTREACH_SECRET_KEY", default="") or _kept_secret_key()
 ENCRYPTION_KEYS = tuple(
     key.strip() for key in env.str("OUTREACH_ENCRYPTION_KEYS", default="").split(",") if key.strip()
 )
+
+#: Keys of the links in messages, comma-separated: the first signs, each verifies, the secret key last.
+TOKEN_KEYS = tuple(key.strip() for key in env.str("OUTREACH_TOKEN_KEYS", default="").split(",") if key.strip())
 
 #: The database; absent means the embedded PostgreSQL in the data folder.
 DATABASE_URL = env.str("DATABASE_URL", default="")

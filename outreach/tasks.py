@@ -8,17 +8,38 @@ from typing import Any, Final, TypeVar, cast
 
 from celery import shared_task
 
-from outreach.audience import imports
+from outreach.audience import (
+    caps,
+    consent_days,
+    import_trace,
+    import_undo,
+    imports,
+    sealing,
+    snapshots,
+    suppression_import,
+)
 from outreach.campaigns import planning
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import Lane
 from outreach.delivery import alive as liveness
-from outreach.delivery import cost, engine, fanout, partitions
+from outreach.delivery import cost, digests, engine, fanout, partitions
 from outreach.delivery import retention as retention_of_rows
 from outreach.delivery import sweep as sweeping
 from outreach.delivery.door import real_door
 from outreach.delivery.kept import KeptEngine
-from outreach.events import hooks, polling, receiving, retention, sender_inbox, signups, suppressions
+from outreach.effectiveness import gathering
+from outreach.events import (
+    bursts,
+    domain_troubles,
+    hooks,
+    polling,
+    receiving,
+    retention,
+    sender_inbox,
+    signups,
+    sunset,
+    suppressions,
+)
 from outreach.feeds import sources
 
 #: Seconds a worker serves batches before it looks at its queues again: notices must not wait behind a blast.
@@ -80,6 +101,8 @@ def upkeep() -> Any:
     retention_of_rows.forget_notice_data()
     cost.keep_spends()
     signups.forget_expired()
+    caps.forget_pressure()
+    import_trace.forget_old_traces()
     return partitions.keep_partitions() + retention_of_rows.retire()
 
 
@@ -95,10 +118,43 @@ def run_import(import_id: int) -> None:
     imports.run_import(import_id)
 
 
+@task("outreach.run_suppression_import")
+def run_suppression_import(job_id: int) -> None:
+    """Take in a list of whom not to write to."""
+    suppression_import.run_suppression_import(job_id)
+
+
+@task("outreach.undo_import")
+def undo_import(import_id: int) -> None:
+    """Take an import back."""
+    import_undo.run_undo(import_id)
+
+
+@task("outreach.list_snapshot")
+def list_snapshot(segment_id: int) -> None:
+    """Go on with a snapshot of a segment."""
+    snapshots.list_snapshot(segment_id)
+
+
 @task("outreach.resume_imports")
 def resume_imports() -> int:
-    """Queue again the imports whose worker died."""
-    return imports.resume_imports()
+    """Queue again the imports and snapshots, and the imports on their way back, whose worker died."""
+    mine = imports.resume_imports() + import_undo.resume_undos() + snapshots.resume_snapshots()
+    return mine + suppression_import.resume_suppression_imports()
+
+
+@task("outreach.seal_consents")
+def seal_consents() -> int:
+    """Make the consents of the last minute a block of their chain."""
+    sealed = sealing.seal_consents()
+    consent_days.close_days()
+    return sealed
+
+
+@task("outreach.send_digests")
+def send_digests() -> int:
+    """Tell together what was kept for readers who chose that, where its time has come."""
+    return digests.send_digests()
 
 
 @task("outreach.poll_replies")
@@ -119,14 +175,46 @@ def apply_hooks() -> int:
     return hooks.apply_waiting()
 
 
+@task("outreach.judge_bursts")
+def judge_bursts() -> int:
+    """Correct clicks that no hand can have made."""
+    return bursts.judge_bursts()
+
+
+@task("outreach.gather_troubles")
+def gather_troubles() -> int:
+    """Add up which recipient domains put off, refused or returned what we sent."""
+    return domain_troubles.gather_troubles()
+
+
+@task("outreach.gather_evidence")
+def gather_evidence() -> int:
+    """Write down how far people came."""
+    return gathering.gather_lately()
+
+
+@task("outreach.gather_all_evidence")
+def gather_all_evidence() -> int:
+    """The same for campaigns of long ago, whose links are still followed."""
+    return gathering.gather_all()
+
+
 @task("outreach.sync_suppressions")
 def sync_suppressions() -> int:
     """Compare our lists of whom not to write to with those of the providers."""
     return suppressions.sync_suppressions()
 
 
+@task("outreach.let_go")
+def let_go() -> int:
+    """Let go of subscribers who were asked whether to go on and gave no sign."""
+    return sunset.decide_questions()
+
+
 @task("outreach.forget_raw")
 def forget_raw() -> int:
-    """Empty the raw words of providers that are too old to keep; drop old reports to our domains."""
+    """Empty old raw words of providers; drop old reports and old trouble with domains; let old answers be final."""
     sender_inbox.forget_reports()
+    domain_troubles.forget_troubles()
+    retention.close_answers()
     return retention.forget_raw()

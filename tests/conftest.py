@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.migrated import put_migrated_cluster
+from tests.tables import empty_tables
+
 if TYPE_CHECKING:
     from tests.channels.mail_server import MailExchange
 
@@ -65,12 +68,20 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[str]:
-    """The address of the run's PostgreSQL; all workers share the one embedded server, and the last stops it."""
+    """The address of the run's PostgreSQL; all workers share the one embedded server, and the last stops it.
+
+    Its database is migrated already: those of the tests are copies of it.
+    """
+    from django.db import connections
+
     from outreach.core.database import EmbeddedDatabase
+    from outreach.core.postgres import NAME
 
     if url := os.environ["DATABASE_URL"]:
         yield url
         return
+    put_migrated_cluster(DATA)
+    connections["default"].settings_dict["TEST"]["TEMPLATE"] = NAME
     with EmbeddedDatabase(DATA, durable=False) as embedded:
         yield embedded.url
 
@@ -103,6 +114,16 @@ def _is_local(host: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> Iterator[None]:
+    """After a test that commits, empty what it filled: Django's flush empties all tables, in half a second a time."""
+    from django.test import TransactionTestCase
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: empty_tables())
+        yield
 
 
 @pytest.fixture(autouse=True)

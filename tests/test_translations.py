@@ -43,7 +43,8 @@ LATIN = frozenset(
     SendGrid Settings SID SMPP SMS SMTP SPF STARTTLS STOP TLS Token Tokens Twilio TXT UTC VPN Webhook X Yahoo _ all
     alt at bg business citizen doctor e email en even hold https mailto name none not_after official out outreach p
     partner pass phone quarantine reject resend rua services spf system_id T tel DANE DNSSEC From MTA SCRAM SHA STS
-    TLSA OAuth Google Microsoft AA WCAG kB segment message OAUTHBEARER XOAUTH BG EUR
+    TLSA UTM OAuth Google Microsoft AA WCAG kB segment message OAUTHBEARER XOAUTH BG EUR xlsx
+    POST Standard Webhooks
     """,
     )
 )

@@ -20,6 +20,8 @@ LONGEST_LINE: Final = 1_000_000
 #: Physical lines that one quoted record may span.
 MOST_LINES: Final = 100
 MOST_COLUMNS: Final = 200
+#: Columns that we put beside those of a file whose rows are to be mended (`import_mending`).
+MENDING: Final = ("outreach_line", "outreach_reason", "outreach_row")
 LONGEST_COLUMN_NAME: Final = 100
 DELIMITERS: Final = ";,\t"
 
@@ -38,6 +40,17 @@ class FileFormat:
     delimiter: str
     columns: tuple[str, ...] = ()
 
+    @property
+    def encoding_name(self) -> str:
+        """The encoding as people call it."""
+        return {"utf-8-sig": "UTF-8", "cp1251": "Windows-1251", "utf-16": "UTF-16", WORKBOOK.encoding: "Excel"}[
+            self.encoding
+        ]
+
+
+#: How we write a workbook's rows; a file from elsewhere is never taken for UTF-8 without its mark.
+WORKBOOK: Final = FileFormat(encoding="utf-8", delimiter=",")
+
 
 class Record(NamedTuple):
     """One data row: its cells, or the fault that keeps us from having them."""
@@ -51,27 +64,28 @@ class Record(NamedTuple):
     fault: str = ""
 
 
-def inspect_file(file: IO[bytes]) -> FileFormat:
+def inspect_file(file: IO[bytes], *, known: FileFormat | None = None, may_lack_header: bool = False) -> FileFormat:
     """Find out encoding, delimiter and columns; reads the file once and leaves it at its beginning.
+
+    Of a file that we wrote, `known` says encoding and delimiter. Where the header may be lacking, a first line of
+    addresses stands for the columns.
 
     Raises:
         UnreadableFile: there is no way to read rows from it.
     """
-    encoding = _encoding(file)
+    encoding = known.encoding if known else _encoding(file)
     file.seek(0)
     lines = _Lines(file, encoding)
     first = next((text for _number, text in lines if text.strip()), None)
     if first is None:
         raise UnreadableFile("empty_file")
-    if first.lstrip().startswith("{"):
+    if first.lstrip().startswith("{") and known is None:
         return FileFormat(encoding=encoding, delimiter="")
-    delimiter = max(DELIMITERS, key=_outside_quotes(first).count)
-    if delimiter not in first:
-        delimiter = ","
+    delimiter = known.delimiter if known else delimiter_of(first)
     file.seek(0)
     header = next(_csv_records(_Lines(file, encoding), delimiter, width=None), None)
     file.seek(0)
-    return FileFormat(encoding=encoding, delimiter=delimiter, columns=_checked_columns(header))
+    return FileFormat(encoding=encoding, delimiter=delimiter, columns=_checked_columns(header, may_lack_header))
 
 
 def read_records(file: IO[bytes], form: FileFormat) -> Iterator[Record]:
@@ -111,21 +125,29 @@ def _encoding(file: IO[bytes]) -> str:
     return "cp1251"
 
 
+def delimiter_of(header: str) -> str:
+    """What most likely parts the cells of a file with this first line."""
+    delimiter = max(DELIMITERS, key=_outside_quotes(header).count)
+    return delimiter if delimiter in header else ","
+
+
 def _outside_quotes(text: str) -> str:
     return "".join(text.split('"')[::2])
 
 
-def _checked_columns(header: Record | None) -> tuple[str, ...]:
+def _checked_columns(header: Record | None, may_be_data: bool) -> tuple[str, ...]:  # noqa: FBT001 -- private
     if header is None or header.fault:
         is_long = header is not None and header.fault == "line_too_long"
         raise UnreadableFile("long_header" if is_long else "no_header")
     if "\0" in header.raw:  # a binary file that passes for UTF-16 or Windows-1251
         raise UnreadableFile("binary")
     columns = tuple(cell.strip() for cell in header.cells)
+    if may_be_data and "@" in header.raw and len(columns) <= MOST_COLUMNS:
+        return columns
     named = [column.casefold() for column in columns if column]
     if not named or any("@" in column for column in columns):
         raise UnreadableFile("no_header")
-    if len(columns) > MOST_COLUMNS:
+    if len(columns) - len({*columns} & {*MENDING}) > MOST_COLUMNS:
         raise UnreadableFile("too_many_columns")
     if any(len(column) > LONGEST_COLUMN_NAME for column in columns):
         raise UnreadableFile("long_column_name")

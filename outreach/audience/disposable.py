@@ -1,62 +1,26 @@
-"""Mail domains that give anybody an address for minutes. As known on 2026-11-27; those under them count, too."""
+"""Mail domains that give anybody an address for minutes: a list kept by others, and what organisations add to it.
+
+The file names its source and date. Domains below one of the list count, too.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
 
-DOMAINS: Final = frozenset(
-    (
-        "10minutemail.com",
-        "20minutemail.com",
-        "burnermail.io",
-        "discard.email",
-        "discardmail.com",
-        "dispostable.com",
-        "emailondeck.com",
-        "fakeinbox.com",
-        "getairmail.com",
-        "getnada.com",
-        "grr.la",
-        "guerrillamail.com",
-        "guerrillamail.net",
-        "guerrillamail.org",
-        "guerrillamailblock.com",
-        "harakirimail.com",
-        "inboxbear.com",
-        "mailcatch.com",
-        "maildrop.cc",
-        "mailinator.com",
-        "mailinator.net",
-        "mailnesia.com",
-        "mailnull.com",
-        "mailsac.com",
-        "mintemail.com",
-        "mohmal.com",
-        "moakt.com",
-        "mytemp.email",
-        "nada.email",
-        "pokemail.net",
-        "sharklasers.com",
-        "spam4.me",
-        "spamgourmet.com",
-        "temp-mail.org",
-        "tempail.com",
-        "tempinbox.com",
-        "tempmail.com",
-        "tempmailo.com",
-        "tempr.email",
-        "throwawaymail.com",
-        "trashmail.com",
-        "trashmail.de",
-        "trashmail.net",
-        "yopmail.com",
-        "yopmail.fr",
-        "yopmail.net",
-    )
-)
+_LIST = Path(__file__).with_name("disposable_domains.txt")
 
 
-def is_disposable(normalised: str) -> bool:
-    """Whether the e-mail address is at one of the domains, or below it."""
+@cache
+def known_domains() -> frozenset[str]:
+    """The domains of the file; what begins with # says where they come from."""
+    lines = _LIST.read_text("ascii").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def is_disposable(normalised: str, refused: Collection[str] = ()) -> bool:
+    """Whether the e-mail address is at one of the domains, or of those `refused` besides, or below one."""
     parts = normalised.rpartition("@")[2].split(".")
-    return any(".".join(parts[place:]) in DOMAINS for place in range(len(parts) - 1))
+    domains = [".".join(parts[place:]) for place in range(len(parts) - 1)]
+    return any(domain in known_domains() or domain in refused for domain in domains)

@@ -16,11 +16,15 @@ from typing import Any, Final
 from django.db import IntegrityError, connection
 from psycopg import Cursor
 
+from outreach.audience.import_frequencies import read_frequencies, write_frequencies
 from outreach.audience.import_lines import COLUMNS, Lines, WrittenRow, json_text, text
 from outreach.audience.import_reasons import BadRow
 from outreach.audience.import_rows import ImportRow
+from outreach.audience.import_trace import made_of, runs_of
 from outreach.audience.names import sort_key
-from outreach.core.vocabulary import SubscriberKind
+from outreach.audience.profile import PLAIN_FIELDS
+from outreach.core import clock
+from outreach.core.vocabulary import KnownPeople, SubscriberKind
 
 LONGEST_RAW: Final = 10_000
 #: Lines that go to the database at once.
@@ -42,7 +46,8 @@ WHERE organisation_id = %(organisation)s AND channel = %(channel)s
 """
 #: What is known of these people, and by which channels they have, or had, this topic.
 PEOPLE: Final = """
-SELECT s.id, s.name, s.kind, s.language, s.timezone, s.preferred_channel, s.attributes::text,
+SELECT s.id, s.name, s.kind, s.language, s.timezone, s.preferred_channel, s.region,
+       s.attributes::text,
        COALESCE((SELECT array_agg(p.channel::text) FROM outreach_subscription p
                  WHERE p.subscriber_id = s.id AND p.topic_id = %(topic)s), '{}')
 FROM outreach_subscriber s WHERE s.id = ANY(%(people)s)
@@ -58,10 +63,11 @@ CHANGE_PEOPLE: Final = """
 UPDATE outreach_subscriber s
 SET name = COALESCE(u.name, s.name), sort_key = COALESCE(u.sort_key, s.sort_key), kind = COALESCE(u.kind, s.kind),
     language = COALESCE(u.language, s.language), timezone = COALESCE(u.timezone, s.timezone),
-    preferred_channel = COALESCE(u.preferred_channel, s.preferred_channel),
-    attributes = s.attributes || u.attributes::jsonb, updated_at = clock_timestamp()
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-     AS u(id, name, sort_key, kind, language, timezone, preferred_channel, attributes)
+    preferred_channel = COALESCE(u.preferred_channel, s.preferred_channel), region = COALESCE(u.region, s.region),
+    attributes = s.attributes || u.attributes::jsonb, updated_at = %s
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::text[])
+     AS u(id, name, sort_key, kind, language, timezone, preferred_channel, region, attributes)
 WHERE s.id = u.id AND s.erased_at IS NULL
 """
 
@@ -145,11 +151,25 @@ class Person:
     #: What the database held of it, and how many rows changed nothing but that.
     stored: dict[str, Any] = field(default_factory=dict)
     overlaid: int = 0
+    #: Channel -> days of its digest, of what the topic is subscribed by; looked up only where the file may say it.
+    frequencies: dict[str, int | None] = field(default_factory=dict)
+    #: Of people known before: addresses that came, and channels by which they were subscribed.
+    came: list[tuple[str, str]] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
+
+    def as_stored(self) -> dict[str, Any]:
+        """What the database would hold of it, but for what came: see `stored`."""
+        known = {channel: self.frequencies[channel] for channel in self.stored.get("frequencies", ())}
+        return {**self.fields, "attributes": dict(self.attributes), "frequencies": known}
+
+    def changed_frequencies(self) -> dict[str, list[int | None]]:
+        """Channel -> its days before and now."""
+        before = self.stored.get("frequencies", {})
+        return {way: [before[way], self.frequencies[way]] for way in before if before[way] != self.frequencies[way]}
 
 
-_FIELDS: Final = ("name", "kind", "language", "timezone", "preferred_channel")
-#: What a row says of them.
-_SAID: Final = attrgetter(*_FIELDS)
+#: What a row says of a person's fields.
+_SAID: Final = attrgetter(*PLAIN_FIELDS)
 
 
 class Chunk:
@@ -166,6 +186,10 @@ class Chunk:
         #: Rows of people whom nobody knows, each with a row of its own, and their ids.
         self.strangers: list[WrittenRow] = []
         self.stranger_ids: list[int] = []
+        #: Ids that the database gave for new people.
+        self.new_ids: list[int] = []
+        #: When people known before were changed.
+        self.changed_at = clock.now()
         #: Ids for the people of other rows.
         self.fresh_ids: Iterator[int] = iter(())
         #: Lines of COPY of the others, made as their rows are decided.
@@ -194,14 +218,20 @@ class Chunk:
     def _read_people(self, cursor: Cursor[Any]) -> None:
         cursor.execute(PEOPLE, {"topic": self.place.topic, "people": list(set(self.owners.values()))})
         for key, *fields, attributes, channels in cursor.fetchall():
-            known = dict(zip(_FIELDS, fields, strict=True))
-            kept = json.loads(attributes)
-            self.people[key] = Person(known, kept, set(channels), stored={**known, "attributes": dict(kept)})
+            known = dict(zip(PLAIN_FIELDS, fields, strict=True))
+            self.people[key] = Person(known, json.loads(attributes), set(channels))
+        if self.place.has_frequencies:
+            for key, channel, days in read_frequencies(cursor, self.place.topic, list(self.people)):
+                self.people[key].frequencies[channel] = days
+        for person in self.people.values():
+            person.stored = {"frequencies": dict(person.frequencies)}
+            person.stored = person.as_stored()
 
     def _decide(self, cursor: Cursor[Any]) -> None:
         self.strangers, others = _told_apart(self.read, self.owners)
         cursor.execute(NEW_IDS, [len(self.read.rows) - sum(_is_known(row, self.owners) for row in others)])
         ids: list[int] = cursor.fetchall()[0][0] or []
+        self.new_ids = ids
         self.fresh_ids = iter(ids[len(self.strangers) :])
         self.stranger_ids = ids[: len(self.strangers)]
         self.tally.created = len(self.strangers)
@@ -218,11 +248,15 @@ class Chunk:
         if len(owners) > 1:
             raise BadRow("two_people", "phone")
         is_first = not owners
+        if owners and self.place.known == KnownPeople.SKIP:
+            self.tally.unchanged += 1
+            return
         key = self._create() if is_first else owners.pop()
         person = self.people[key]
-        overlaid = self._overlay(person, row)
+        overlaid = self._overlay(person, row, fills=self.place.known == KnownPeople.FILL and not is_first)
         changed = self._add_addresses(key, row)
         changed |= self._subscribe(key, person, row)
+        overlaid |= self._choose(person, row, fills=self.place.known == KnownPeople.FILL)
         if changed and not person.is_new:
             self.extended.add(key)
         person.overlaid += overlaid and not changed
@@ -238,26 +272,31 @@ class Chunk:
         """Rows that left a person as the database holds it changed nothing: so does a file with two rows of a person,
         handed in twice."""
         for person in self.people.values():
-            now = {**person.fields, "attributes": person.attributes}
-            if person.overlaid and not person.is_new and now == person.stored:
+            if person.overlaid and not person.is_new and person.as_stored() == person.stored:
                 self.tally.updated -= person.overlaid
                 self.tally.unchanged += person.overlaid
                 person.changes, person.changed_attributes = {}, {}
 
     def _create(self) -> int:
         key = next(self.fresh_ids)
-        known = dict.fromkeys(_FIELDS, "") | {"kind": SubscriberKind.CITIZEN.value, "language": self.place.language}
+        known = dict.fromkeys(PLAIN_FIELDS, "") | {
+            "kind": SubscriberKind.CITIZEN.value,
+            "language": self.place.language,
+        }
         self.people[key] = Person(known, {}, set(), is_new=True)
         return key
 
-    def _overlay(self, person: Person, row: ImportRow) -> bool:
+    def _overlay(self, person: Person, row: ImportRow, *, fills: bool) -> bool:
         changes = {
             name: value
-            for name, value in zip(_FIELDS, _SAID(row), strict=True)
+            for name, value in zip(PLAIN_FIELDS, _SAID(row), strict=True)
             if value is not None and value != person.fields[name]
         }
         known = person.attributes
         attributes = {name: value for name, value in row.attributes.items() if known.get(name) != value}
+        if fills:
+            changes = {name: value for name, value in changes.items() if not person.fields[name]}
+            attributes = {name: value for name, value in attributes.items() if name not in known}
         if changes:
             person.fields |= changes
             person.changes |= changes
@@ -266,6 +305,17 @@ class Chunk:
             person.changed_attributes |= attributes
         return bool(changes or attributes)
 
+    def _choose(self, person: Person, row: ImportRow, *, fills: bool) -> bool:
+        """How often, by each channel that is subscribed; where the file only fills, by those that it subscribed."""
+        said = row.frequency or {}
+        chosen = {
+            channel: days
+            for channel, days in said.items()
+            if person.frequencies.get(channel, days) != days and not (fills and channel not in person.joined)
+        }
+        person.frequencies |= chosen
+        return bool(chosen)
+
     def _add_addresses(self, key: int, row: ImportRow) -> bool:
         added = False
         for channel, value, normalised in row.addresses:
@@ -273,6 +323,7 @@ class Chunk:
                 continue
             self.owners[channel, normalised] = key
             self.addresses.append(f"{key}{self.lines.address(channel, value, normalised)}")
+            self.people[key].came.append((channel, normalised))
             added = True
         return added
 
@@ -280,6 +331,8 @@ class Chunk:
         fresh = [entry[0] for entry in row.addresses if entry[0] not in person.channels]
         for channel in fresh:
             person.channels.add(channel)
+            person.joined.append(channel)
+            person.frequencies[channel] = None
             self.subscriptions.append(f"{key}{self.lines.subscription(channel)}")
             self.consents.append(f"{key}{self.lines.consent(channel, row)}")
         return bool(fresh)
@@ -296,7 +349,12 @@ class Chunk:
         _copy(cursor, "subscription", self.subscriptions)
         _copy(cursor, "consent", (f"{key}{entry.consent}" for key, one in new for entry in one.entries))
         _copy(cursor, "consent", self.consents)
+        if self.place.has_frequencies:
+            write_frequencies(cursor, self.place.topic, list(self._frequencies()))
         _copy(cursor, "importrejection", self._rejected())
+        _copy(cursor, "importchange", self._changed())
+        # Behind all that is of new people: see `ImportMade.at`.
+        _copy(cursor, "importmade", (f"{self.place.job}\t{first}\t{last}\n" for first, last in runs_of(self.new_ids)))
 
     def _hold_people(self, cursor: Cursor[Any]) -> None:
         """Whom we add to must be there until we commit: what a foreign key would see to, for all of them at once."""
@@ -311,9 +369,37 @@ class Chunk:
             if person.is_new:
                 yield f"{key}{self.lines.person(**person.fields, attributes=person.attributes)}"
 
+    def _frequencies(self) -> Iterator[tuple[int, str, int | None]]:
+        """Person, channel and days of what is not as it was, nor, where it is new, as it begins."""
+        for key, one in zip(self.stranger_ids, self.strangers, strict=True):
+            for channel, days in (one.row.frequency or {}).items():
+                if days is not None:
+                    yield key, channel, days
+        for key, person in self.people.items():
+            before = person.stored.get("frequencies", {})
+            yield from ((key, way, days) for way, days in person.frequencies.items() if days != before.get(way))
+
     def _rejected(self) -> Iterator[str]:
         for row in self.rejections:
             yield f"{self.place.job}\t{row.line}\t{text(row.column)}\t{row.reason}\t{text(row.raw[:LONGEST_RAW])}\n"
+
+    def _changed(self) -> Iterator[str]:
+        """What has to be known to take the import back, of people known before."""
+        row = self.read.rows[0].row.line if self.read.rows else 0
+        for key, person in self.people.items():
+            frequencies = person.changed_frequencies()
+            parts = (person.changes, person.changed_attributes, frequencies, person.came, person.joined)
+            if person.is_new or not any(parts):
+                continue
+            made = made_of(
+                stored=person.stored,
+                changes=person.changes,
+                attributes=person.changed_attributes,
+                frequencies=frequencies,
+                addresses=person.came,
+                channels=person.joined,
+            )
+            yield f"{self.place.job}\t{key}\t{row}\t{text(json_text(made))}\t{self.changed_at.isoformat()}\n"
 
     def _write_changes(self, cursor: Cursor[Any]) -> None:
         changed = {
@@ -323,10 +409,10 @@ class Chunk:
         }
         if not changed:
             return
-        columns = [[person.changes.get(name) for person in changed.values()] for name in _FIELDS]
+        columns = [[person.changes.get(name) for person in changed.values()] for name in PLAIN_FIELDS]
         keys = [None if name is None else sort_key(name) for name in columns[0]]
         attributes = [json_text(person.changed_attributes) for person in changed.values()]
-        cursor.execute(CHANGE_PEOPLE, [list(changed), columns[0], keys, *columns[1:], attributes])
+        cursor.execute(CHANGE_PEOPLE, [self.changed_at, list(changed), columns[0], keys, *columns[1:], attributes])
 
 
 def _told_apart(read: ReadChunk, owners: Mapping[tuple[str, str], int]) -> tuple[list[WrittenRow], list[ImportRow]]:

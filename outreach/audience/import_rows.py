@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from math import inf
@@ -13,24 +13,11 @@ from zoneinfo import ZoneInfo
 
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.csv_reader import MOST_COLUMNS, FileFormat, Record
+from outreach.audience.import_columns import ATTRIBUTE, COLUMNS, LEFT_OUT, taken_for
 from outreach.audience.import_reasons import BadRow, UnreadableFile
 from outreach.audience.profile import LONGEST_ATTRIBUTE, LONGEST_ATTRIBUTE_NAME, LONGEST_NAME, is_timezone
-from outreach.core.vocabulary import Language, SubscriberKind
-
-#: Columns with a meaning, and the Bulgarian names that offices give them. Any other column is an attribute.
-COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "email": ("e-mail", "mail", "имейл", "е-поща", "електронна поща", "имейл адрес", "поща"),
-    "phone": ("mobile", "телефон", "мобилен", "мобилен телефон", "тел", "тел."),
-    "name": ("име", "имена", "наименование", "име и фамилия"),
-    "kind": ("вид", "тип"),
-    "language": ("lang", "език"),
-    "timezone": ("time zone", "часова зона", "часови пояс"),
-    "preferred_channel": ("preferred channel", "предпочитан канал", "предпочитан начин", "предпочитана връзка"),
-    "consent_source": ("източник на съгласие", "източник на съгласието"),
-    "consent_at": ("дата на съгласие", "дата на съгласието", "съгласие от"),
-    "consent_text_version": ("версия на текста", "версия на съгласието"),
-}
-_MEANING: Final = {name: field for field, names in COLUMNS.items() for name in (field, *names)}
+from outreach.audience.regions import find_region
+from outreach.core.vocabulary import DIGEST_DAYS, PERSONAL_CHANNELS, Frequency, Language, SubscriberKind
 
 KINDS: Final = {
     **{kind: kind for kind in SubscriberKind.values},
@@ -51,11 +38,20 @@ WISHES: Final[dict[str, str]] = {
     **dict.fromkeys(("e-mail", "mail", "имейл", "имейл адрес", "е-поща", "електронна поща", "поща"), "email"),
     **dict.fromkeys(("phone", "mobile", "смс", "есемес", "телефон", "мобилен", "мобилен телефон"), "sms"),
 }
+#: How often the person wants the file's topic.
+FREQUENCIES: Final[dict[str, str]] = {
+    **{word: word for word in Frequency.values},
+    **dict.fromkeys(("at once", "instant", "веднага", "щом излезе"), "immediate"),
+    **dict.fromkeys(("once a day", "every day", "веднъж на ден", "всеки ден", "дневно"), "daily"),
+    **dict.fromkeys(("once a week", "every week", "веднъж на седмица", "всяка седмица", "седмично"), "weekly"),
+}
 #: What the columns of a consent hold.
 LONGEST_SOURCE: Final = 40
 LONGEST_VERSION: Final = 60
 #: Lone surrogates too: JSON can spell them and UTF-8 cannot.
-_CONTROL: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
+CONTROL: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
+#: The apostrophe that `core.spreadsheet` sets before what would be a formula: exports come back as they were.
+_GUARDED: Final = re.compile("^'(?=[=+\\-@＝＋－＠])")
 _BULGARIAN_TIME: Final = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y г.")
 
 
@@ -71,43 +67,54 @@ class ImportRow(NamedTuple):
     language: str | None
     timezone: str | None
     preferred_channel: str | None
+    region: str | None
+    #: Channel -> days of its digest, or None for each message at once, as far as it is said.
+    frequency: Mapping[str, int | None] | None
     attributes: dict[str, Any]
     consent_source: str | None
     consent_at: datetime | None
     consent_text_version: str | None
+    #: In which the text was shown.
+    consent_language: str | None
 
 
-def meaning(column: str) -> str:
-    """The field that a column fills, or '' for an attribute."""
-    return _MEANING.get(" ".join(column.casefold().split()), "")
-
-
-def row_maker(form: FileFormat, *, zone: str, now: datetime) -> Callable[[Record], ImportRow]:
+def row_maker(
+    form: FileFormat,
+    *,
+    zone: str,
+    now: datetime,
+    mapping: Mapping[str, str] | None = None,
+    needs: frozenset[str] = frozenset(),
+) -> Callable[[Record], ImportRow]:
     """Make the function that turns this file's records into rows; it raises BadRow.
+
+    `mapping` says of columns what they are taken for; of the others their names do. A row without one of `needs`, which
+    are evidence of its consent, is a bad one.
 
     Raises:
         UnreadableFile: no column holds addresses, or two hold the same thing.
     """
-    maker = _RowMaker(zone=ZoneInfo(zone), now=now)
+    maker = _RowMaker(zone=ZoneInfo(zone), now=now, needs=needs)
     if not form.delimiter:
-        return maker.from_object
-    known = [meaning(column) for column in form.columns]
-    filled = [field for field in known if field]
+        return partial(maker.from_object, takes=partial(taken_for, mapping=mapping or {}))
+    known = [taken_for(column, mapping or {}) for column in form.columns]
+    filled = [word for word in known if word in COLUMNS]
     if len(set(filled)) < len(filled):
         raise UnreadableFile("repeated_column")
     if not {"email", "phone"} & set(filled):
         raise UnreadableFile("no_address_column")
     # Behind a record's cells stands an empty one, which is what a file says of the fields that it has no column for.
     fields = itemgetter(*[known.index(field) if field in known else len(known) for field in COLUMNS])
-    others = [(place, form.columns[place]) for place, field in enumerate(known) if not field]
+    others = [(place, form.columns[place]) for place, word in enumerate(known) if word == ATTRIBUTE]
     return partial(maker.from_cells, fields=fields, others=others)
 
 
 class _RowMaker:
-    def __init__(self, *, zone: ZoneInfo, now: datetime) -> None:
+    def __init__(self, *, zone: ZoneInfo, now: datetime, needs: frozenset[str]) -> None:
         self.now = now
+        self.needs = needs
         # Files of people often have few times of consent.
-        self._parse = lru_cache(maxsize=4096)(partial(_parse_time, zone=zone))
+        self._parse = lru_cache(maxsize=4096)(partial(parse_time, zone=zone))
 
     def from_cells(
         self, record: Record, *, fields: Callable[[list[str]], tuple[str, ...]], others: Sequence[tuple[int, str]]
@@ -115,6 +122,8 @@ class _RowMaker:
         if record.fault:
             raise BadRow(record.fault)
         cells = [cell.strip() for cell in record.cells]
+        if "'" in record.raw:
+            cells = [_GUARDED.sub("", cell) for cell in cells]
         cells.append("")
         attributes = {}
         for place, column in others:
@@ -122,7 +131,7 @@ class _RowMaker:
                 attributes[column] = _cell(cells[place], column)
         return self._row(record, fields(cells), attributes)
 
-    def from_object(self, record: Record) -> ImportRow:
+    def from_object(self, record: Record, *, takes: Callable[[str], str]) -> ImportRow:
         if record.fault or record.values is None:
             raise BadRow(record.fault)
         if len(record.values) > MOST_COLUMNS:
@@ -132,9 +141,11 @@ class _RowMaker:
         for column, value in record.values.items():
             if value is None or value == "":
                 continue
-            field = meaning(column)
-            if field:
-                known[field] = _text(value, column)
+            word = takes(column)
+            if word in COLUMNS:
+                known[word] = _text(value, column)
+            elif word == LEFT_OUT:
+                continue
             elif column == "attributes" and isinstance(value, dict):
                 attributes |= {name: _checked_attribute(item, name) for name, item in value.items() if item is not None}
             else:
@@ -145,7 +156,7 @@ class _RowMaker:
 
     def _row(self, record: Record, fields: tuple[str, ...], attributes: dict[str, Any]) -> ImportRow:
         """`fields` in the order of COLUMNS; '' is what the row does not say."""
-        email, phone, name, kind, language, timezone, wish, source, at, version = fields
+        email, phone, name, kind, language, timezone, wish, region, often, source, at, version, shown_in = fields
         _check_characters(record.raw)
         if len(name) > LONGEST_NAME or len(source) > LONGEST_SOURCE or len(version) > LONGEST_VERSION:
             raise BadRow("too_long_value", _too_long(name, source))
@@ -156,6 +167,8 @@ class _RowMaker:
             addresses.append(("sms", phone, _normalised("sms", phone, "phone")))
         if not addresses:
             raise BadRow("no_address")
+        if self.needs:
+            self._check_evidence(consent_source=source, consent_at=at, consent_text_version=version)
         if timezone and not is_timezone(timezone):
             raise BadRow("unknown_timezone", "timezone")
         return ImportRow(
@@ -167,11 +180,19 @@ class _RowMaker:
             _word(LANGUAGES, language, "language") if language else None,
             timezone or None,
             _word(WISHES, wish, "preferred_channel") if wish else None,
+            _region(region) if region else None,
+            _frequency(often) if often else None,
             attributes,
             source or None,
             self._time(at) if at else None,
             version or None,
+            _word(LANGUAGES, shown_in, "consent_language") if shown_in else None,
         )
+
+    def _check_evidence(self, **given: str) -> None:
+        for column, value in given.items():
+            if column in self.needs and not value:
+                raise BadRow("no_evidence", column)
 
     def _time(self, text: str) -> datetime:
         moment = self._parse(text)
@@ -191,7 +212,7 @@ def _too_long(name: str, source: str) -> str:
 def _check_characters(raw: str) -> None:
     if "\ufffd" in raw:
         raise BadRow("undecodable")
-    if not raw.rstrip("\r\n").isprintable() and _CONTROL.search(raw):
+    if not raw.rstrip("\r\n").isprintable() and CONTROL.search(raw):
         raise BadRow("control_character")
 
 
@@ -209,7 +230,25 @@ def _word(words: dict[str, str], text: str, column: str) -> str:
     return found
 
 
-def _parse_time(text: str, *, zone: ZoneInfo) -> datetime | None:
+def _region(text: str) -> str:
+    code = find_region(text)
+    if code is None:
+        raise BadRow("unknown_region", "region")
+    return code
+
+
+@lru_cache(maxsize=64)
+def _frequency(text: str) -> Mapping[str, int | None]:
+    """Of one word for every channel, or of `email:weekly sms:immediate`, as exports write it where they differ."""
+    given = text.casefold()
+    words = [part.split(":") for part in given.split()] if ":" in given else [[way, given] for way in PERSONAL_CHANNELS]
+    if not all(len(part) == 2 and part[0] in PERSONAL_CHANNELS and part[1] in FREQUENCIES for part in words):
+        raise BadRow("unknown_frequency", "frequency")
+    return {channel: DIGEST_DAYS[FREQUENCIES[word]] for channel, word in words}
+
+
+def parse_time(text: str, *, zone: ZoneInfo) -> datetime | None:
+    """The moment that a cell names, as ISO or Bulgarians write it; None where it is none."""
     moment = _iso_time(text) or _bulgarian_time(text)
     if moment is None:
         return None
@@ -247,13 +286,13 @@ def _text(value: Any, column: str) -> str:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise BadRow("bad_value", column[:LONGEST_ATTRIBUTE_NAME])
     text = str(value).strip()
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         raise BadRow("control_character", column)
     return text
 
 
 def _checked_attribute(value: Any, name: str) -> Any:
-    if not name.isprintable() and _CONTROL.search(name):
+    if not name.isprintable() and CONTROL.search(name):
         raise BadRow("control_character")  # without the name: the database could not keep it
     column = name[:LONGEST_ATTRIBUTE_NAME]
     # JSON spells infinity as 1e999, and has no number for it.
@@ -262,6 +301,6 @@ def _checked_attribute(value: Any, name: str) -> Any:
     text = str(value)
     if len(name) > LONGEST_ATTRIBUTE_NAME or len(text) > LONGEST_ATTRIBUTE:
         raise BadRow("too_long_value", column)
-    if not text.isprintable() and _CONTROL.search(text):
+    if not text.isprintable() and CONTROL.search(text):
         raise BadRow("control_character", column)
     return value

@@ -1,46 +1,41 @@
-"""Imports: a file handed in becomes a job; the job takes people in chunk by chunk and can be killed at any moment.
+"""Imports: a job takes a file's people in chunk by chunk and can be killed at any moment.
 
 The position is committed with the rows, so a job goes on behind the last committed chunk, and the same file twice
-changes nothing. Reading is `csv_reader`, rows are `import_rows`, writing is `import_chunk`.
+changes nothing. Handing in is `import_intake`, reading `csv_reader`, rows are `import_rows`, writing is `import_chunk`.
 """
 
 from __future__ import annotations
 
 import gc
-import io
 import logging
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import IO, Final
 
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
-from outreach.audience.csv_reader import FileFormat, Record, inspect_file, read_records
-from outreach.audience.import_chunk import LONGEST_RAW, Chunk, ReadChunk, Rejection, Tally, read_chunk
+from outreach.audience import file_jobs
+from outreach.audience.csv_reader import Record, read_records
+from outreach.audience.import_chunk import Chunk, ReadChunk, Rejection, Tally, read_chunk
+from outreach.audience.import_columns import may_say
+from outreach.audience.import_intake import forget_unconfirmed, format_of, rejection, stored_file
 from outreach.audience.import_lines import Lines, Place
 from outreach.audience.import_reasons import ROW_REASONS, BadRow, UnreadableFile
-from outreach.audience.import_rows import ImportRow, meaning, row_maker
-from outreach.audience.models import Import, ImportRejection, Topic
-from outreach.core import audit, clock
-from outreach.core.access import Actor
-from outreach.core.errors import Invalid, NotFound
-from outreach.core.queue import enqueue
+from outreach.audience.import_rows import ImportRow, row_maker
+from outreach.audience.import_terms import given_at, needs_of
+from outreach.audience.models import Import, ImportRejection
+from outreach.core import clock
+from outreach.core.database import COMMIT_LATER
 from outreach.core.spreadsheet import csv_rows
-from outreach.core.vocabulary import JobState, Permission
+from outreach.core.vocabulary import JobState
 
 logger = logging.getLogger(__name__)
 
 CHUNK: Final = 10_000
-LEASE: Final = timedelta(seconds=60)
 #: Seconds that one thread of an import keeps the other waiting.
 TURN: Final = 0.0003
 #: Part of the people whom the planner knows of above which it is told of new ones: PostgreSQL's own default.
@@ -55,79 +50,12 @@ ANALYZE outreach_subscriber (id, organisation_id, kind, language, erased_at),
 """
 #: How often a chunk is tried when somebody else takes in the same address at the same moment.
 TRIES: Final = 3
-PREVIEW_ROWS: Final = 5
 
 Progress = Callable[[Import], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What a file would be taken for, before anything is stored."""
-
-    form: FileFormat
-    #: Column -> the field it fills, '' for an attribute.
-    columns: dict[str, str]
-    rows: list[ImportRow]
-    problems: list[Rejection]
-
-
 class LostImport(Exception):
     """Another worker went on with this import: what this one has in hand is not committed."""
-
-
-def preview(file: IO[bytes], *, zone: str = "Europe/Sofia") -> Preview:
-    """Say how the file is read and what its first rows become; stores nothing.
-
-    Raises:
-        Invalid: the file cannot be read at all.
-    """
-    form = _inspected(file)
-    make = row_maker(form, zone=zone, now=clock.now())
-    rows, problems = _sorted_out(islice(read_records(file, form), PREVIEW_ROWS), make)
-    columns = {column: meaning(column) for column in form.columns if column}
-    return Preview(form=form, columns=columns, rows=rows, problems=problems)
-
-
-def receive_import(actor: Actor, topic: Topic, file: IO[bytes], file_name: str) -> Import:
-    """Check and keep a file as a job of the actor's organisation; nothing runs yet.
-
-    Raises:
-        Invalid: the file cannot be read, is too large, or has no column with addresses.
-        NotFound: the topic is of an organisation beside this one.
-    """
-    actor.require(Permission.EDIT_AUDIENCE)
-    if not (actor.organisation.contains(topic.organisation) or topic.organisation.contains(actor.organisation)):
-        raise NotFound
-    size = file.seek(0, io.SEEK_END)
-    if size > settings.IMPORT_MAX_BYTES:
-        raise _invalid(UnreadableFile("too_large"))
-    file.seek(0)
-    form = _inspected(file)
-    with transaction.atomic():
-        job = Import.objects.create(
-            organisation=actor.organisation,
-            topic=topic,
-            created_by=actor.user,
-            file_name=_shown_name(file_name),
-            file_size=size,
-            encoding=form.encoding,
-            delimiter=form.delimiter,
-            columns=list(form.columns),
-        )
-        audit.record(actor, "import.received", job, topic=topic.slug, bytes=size)
-        _keep(file, job)
-    return job
-
-
-def start_import(actor: Actor, topic: Topic, file: IO[bytes], file_name: str) -> Import:
-    """Receive a file and have a worker take it in.
-
-    Raises:
-        Invalid: the file cannot be read, is too large, or has no column with addresses.
-    """
-    job = receive_import(actor, topic, file, file_name)
-    enqueue("outreach.run_import", job.pk)
-    return job
 
 
 def run_import(import_id: int, *, on_progress: Progress | None = None) -> None:
@@ -154,14 +82,12 @@ def run_import(import_id: int, *, on_progress: Progress | None = None) -> None:
 
 
 def resume_imports() -> int:
-    """Queue again the jobs that nobody works on: whose message was lost, or whose worker died. Return how many."""
-    now = clock.now()
-    waiting = Q(state=JobState.QUEUED, created_at__lt=now - LEASE)
-    orphaned = Q(state=JobState.RUNNING, lease_until__lt=now)
-    found = list(Import.objects.filter(waiting | orphaned).values_list("pk", flat=True))
-    for import_id in found:
-        enqueue("outreach.run_import", import_id)
-    return len(found)
+    """Queue again the jobs that nobody works on: whose message was lost, or whose worker died. Return how many.
+
+    Files that nobody confirmed are forgotten.
+    """
+    forget_unconfirmed()
+    return file_jobs.resume(Import.objects.all(), "outreach.run_import")
 
 
 def rejections_csv(job: Import) -> Iterator[str]:
@@ -177,44 +103,8 @@ def reason_text(reason: str) -> str:
     return str(ROW_REASONS.get(reason, reason))
 
 
-def stored_file(job: Import) -> Path:
-    """Where the file lies while its job is not done: by id, since its name is the sender's."""
-    return Path(settings.DATA) / "imports" / str(job.pk)
-
-
-def _inspected(file: IO[bytes]) -> FileFormat:
-    try:
-        form = inspect_file(file)
-        row_maker(form, zone="UTC", now=clock.now())
-    except UnreadableFile as err:
-        raise _invalid(err) from err
-    return form
-
-
-def _invalid(error: UnreadableFile) -> Invalid:
-    return Invalid({"file": [error.message]})
-
-
-def _shown_name(file_name: str) -> str:
-    """The last part of a name, from whatever system; it is shown and never a path. What cannot be printed goes."""
-    last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    name = "".join(character for character in last if character.isprintable())[:255]
-    return name if name.strip(". ") else "import"
-
-
-def _keep(file: IO[bytes], job: Import) -> None:
-    path = stored_file(job)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.seek(0)
-    with path.open("wb") as kept:
-        shutil.copyfileobj(file, kept, 1 << 20)
-
-
 def _claimed(import_id: int) -> Import | None:
-    now = clock.now()
-    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=now)
-    mine = Import.objects.filter(free, pk=import_id).update(state=JobState.RUNNING, lease_until=now + LEASE)
-    if mine != 1:
+    if not file_jobs.claim(Import.objects.all(), import_id):
         return None
     return Import.objects.select_related("organisation", "topic").get(pk=import_id)
 
@@ -225,8 +115,9 @@ def _no_progress(_job: Import) -> None:
 
 def _take_all(job: Import, file: IO[bytes], on_progress: Progress) -> None:
     """Commit chunk after chunk; the next one is read, and its lines made, while the database is busy with this one."""
-    form = FileFormat(encoding=job.encoding, delimiter=job.delimiter, columns=tuple(job.columns))
-    make = row_maker(form, zone=job.organisation.timezone, now=clock.now())
+    form = format_of(job)
+    zone = job.organisation.timezone
+    make = row_maker(form, zone=zone, now=clock.now(), mapping=job.mapping, needs=needs_of(job))
     records = islice(read_records(file, form), job.rows, None)
     lines = Lines(_place(job))
 
@@ -286,15 +177,15 @@ def _sorted_out(
         try:
             rows.append(make(record))
         except BadRow as err:
-            raw = record.raw[:LONGEST_RAW]
-            rejected.append(Rejection(line=record.line, reason=err.reason, column=err.column, raw=raw))
+            rejected.append(rejection(record, err))
     return rows, rejected
 
 
 def _commit_chunk(job: Import, chunk: ReadChunk) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            with transaction.atomic():
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(COMMIT_LATER)
                 tally = Chunk(chunk).run()
                 _move_on(job, tally, position=chunk.position)
         except IntegrityError:
@@ -312,7 +203,11 @@ def _place(job: Import) -> Place:
         organisation=job.organisation_id,
         topic=job.topic_id,
         language=job.organisation.language,
-        handed_in=job.created_at,
+        source=job.evidence.get("consent_source", "import"),
+        text_version=job.evidence.get("consent_text_version", ""),
+        given_at=given_at(job),
+        known=job.known,
+        has_frequencies=may_say(format_of(job), job.mapping, "frequency"),
     )
 
 
@@ -325,7 +220,7 @@ def _move_on(job: Import, tally: Tally, *, position: int) -> None:
         unchanged=F("unchanged") + tally.unchanged,
         rejected=F("rejected") + tally.rejected,
         bytes_read=position,
-        lease_until=clock.now() + LEASE,
+        lease_until=clock.now() + file_jobs.LEASE,
     )
     if moved != 1:
         raise LostImport
@@ -333,11 +228,6 @@ def _move_on(job: Import, tally: Tally, *, position: int) -> None:
 
 def _end(job: Import, state: JobState, *, trouble: str = "") -> None:
     read = job.file_size if state == JobState.DONE else job.bytes_read
-    ended = Import.objects.filter(pk=job.pk, state=JobState.RUNNING, rows=job.rows).update(
-        state=state, trouble=trouble, bytes_read=read, lease_until=None, finished_at=clock.now()
-    )
-    if ended == 1:
-        # People's data does not lie about: what was not taken is in the rejections.
-        with suppress(FileNotFoundError):
-            stored_file(job).unlink()
+    mine = Import.objects.filter(pk=job.pk, rows=job.rows)
+    file_jobs.end(mine, stored_file(job), state, bytes_read=read, trouble=trouble)
     job.refresh_from_db()

@@ -21,19 +21,52 @@ class SignUp(models.Model):
     language = models.CharField(max_length=5, choices=Language.choices)
     #: Slugs.
     topics = models.JSONField(default=list)
-    text_version = models.CharField(max_length=60)
+    #: '' where the confirming page's text counts.
+    text_version = models.CharField(max_length=60, default="", blank=True)
+    #: `form` or `api`.
+    source = models.CharField(max_length=10, default="form")
+    #: Host of the site whose page the form stood on; '' for ours.
+    site = models.CharField(max_length=255, default="", blank=True)
+    #: What was said besides: how often; by a caller of the API also name, kind, zone, region, attributes.
+    profile = models.JSONField(default=dict)
     #: Truncated network address of who filled in the form; '' where it is not known.
     network = models.CharField(max_length=50, default="", blank=True)
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
 
     class Meta:
-        # How much came for an address and from a network lately; the sweep goes by time.
+        # The sweep goes by time, an erasure by address.
         indexes = [
-            models.Index(fields=["organisation", "normalised", "created_at"], name="signup_by_address"),
-            models.Index(fields=["network", "created_at"], name="signup_by_network"),
+            models.Index(fields=["normalised"], name="signup_by_address"),
             models.Index(fields=["created_at"], name="signup_by_time"),
         ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class SignUpTally(models.Model):
+    """How many forms came of a network in an hour, or e-mails went to an address in a day. Who, is not kept."""
+
+    #: MAC of what is counted.
+    key = models.CharField(max_length=32)
+    since = models.DateTimeField()
+    count = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "since"], name="tally_once")]
+        indexes = [models.Index(fields=["since"], name="tally_by_time")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class SignUpRules(models.Model):
+    """What an organisation adds to the rules of its sign-up; it holds for those below, too."""
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, related_name="+")
+    #: Mail domains whose addresses are not taken, in alphabetical order.
+    refused_domains = models.JSONField(default=list)
 
     def __str__(self) -> str:
         return f"#{self.pk}"

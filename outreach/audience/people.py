@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Prefetch
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.models import Address, Subscriber, Subscription, Topic
 from outreach.audience.names import WORD_BREAK, sort_key
+from outreach.audience.segment_people import run_within
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import Channel, SubscriptionState
@@ -45,6 +47,14 @@ _ADDRESS_BEGINS: Final = (
 _WANTS_TOPIC: Final = (
     "EXISTS (SELECT 1 FROM outreach_subscription n WHERE n.subscriber_id = s.id AND n.topic_id = %s AND n.state = %s)"
 )
+#: Of a topic with at most so many subscribers all are put in order; of a larger one, the first are soon met on the way
+#: through all names. Where both cost the same, with ten million people.
+FEW: Final = 20_000
+_OF_TOPIC: Final = "SELECT DISTINCT n.subscriber_id FROM outreach_subscription n WHERE n.topic_id = %s AND n.state = %s"
+_IN_TOPIC: Final = f"s.id = ANY (ARRAY({_OF_TOPIC}))"
+_IS_LARGE: Final = f"SELECT 1 FROM ({_OF_TOPIC} LIMIT {FEW + 1}) AS wanted OFFSET {FEW}"  # noqa: S608 -- of this file
+#: How long a page waits for how many there are, in milliseconds.
+PATIENCE: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +118,20 @@ def search(
     return page[:limit], following
 
 
-def count(organisation: Organisation, *, topic: Topic | None = None, kind: str = "") -> int:
-    """How many people `search` would find on all its pages without a text; `MOST_COUNTED` + 1 for more than that."""
+def count(organisation: Organisation, *, topic: Topic | None = None, kind: str = "") -> int | None:
+    """How many people `search` would find on all its pages without a text; `MOST_COUNTED` + 1 for more than that.
+
+    None where a moment does not tell.
+    """
     rows = Subscriber.objects.for_organisation(organisation).filter(erased_at=None)
     if kind:
         rows = rows.filter(kind=kind)
     if topic is not None:
         wanted = Subscription.objects.filter(subscriber=OuterRef("pk"), topic=topic, state=SubscriptionState.SUBSCRIBED)
         rows = rows.filter(Exists(wanted))
-    return rows[: MOST_COUNTED + 1].count()
+    sql, params = rows.order_by().values("pk")[: MOST_COUNTED + 1].query.sql_with_params()
+    found = run_within(PATIENCE, f"SELECT count(*) FROM ({sql}) AS found", params)  # noqa: S608 -- a query set's own text
+    return found[0][0] if found else None
 
 
 _SHOWN: tuple[Any, ...] = (
@@ -132,8 +147,14 @@ def _narrowed(topic: Topic | None, kind: str) -> list[_Clause]:
     if kind:
         clauses.append(("s.kind = %s", [kind]))
     if topic is not None:
-        clauses.append((_WANTS_TOPIC, [topic.pk, SubscriptionState.SUBSCRIBED]))
+        clauses.append((_WANTS_TOPIC if _is_large(topic) else _IN_TOPIC, [topic.pk, SubscriptionState.SUBSCRIBED]))
     return clauses
+
+
+def _is_large(topic: Topic) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_LARGE, [topic.pk, SubscriptionState.SUBSCRIBED])
+        return cursor.fetchone() is not None
 
 
 def _way(

@@ -13,14 +13,17 @@ from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.models import Address
+from outreach.audience.regions import find_region
 from outreach.core.errors import Invalid
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Language, SubscriberKind
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Frequency, Language, SubscriberKind
 
 LONGEST_NAME: Final = 200
 LONGEST_ATTRIBUTE_NAME: Final = 100
 LONGEST_ATTRIBUTE: Final = 2_000
 MOST_ATTRIBUTES: Final = 200
+#: What is kept of a person beside addresses, attributes and what they decided: whatever files, merges and undos carry.
+PLAIN_FIELDS: Final = ("name", "kind", "language", "timezone", "preferred_channel", "region")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +40,15 @@ class ConsentData:
 
     source: str
     text_version: str = ""
+    #: In which the text was shown; '' where it is not known.
+    language: str = ""
     at: datetime | None = None
     #: Network address, truncated before it is kept.
     ip: str = ""
+    #: Host of the site whose page showed it, where that is not ours.
+    site: str = ""
+    #: The provider's id of the message that gave it.
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +62,14 @@ class SubscriberData:
     timezone: str | None = None
     #: The channel by which the person asked to be written to; '' for no wish.
     preferred_channel: str | None = None
+    #: ISO 3166-2 code or the region's name; '' where it is not known any more.
+    region: str | None = None
     #: Merged into what is known; a value of None removes the attribute.
     attributes: Mapping[str, Any] | None = None
     #: Slugs.
     topics: Sequence[str] = ()
+    #: How often the person wants to hear of these topics: a Frequency.
+    frequency: str | None = None
     consent: ConsentData | None = None
 
 
@@ -103,6 +116,10 @@ def check_fields(data: SubscriberData) -> dict[str, list[Any]]:
         problems["timezone"] = [_("This is not a time zone such as Europe/Sofia.")]
     if data.preferred_channel and data.preferred_channel not in PERSONAL_CHANNELS:
         problems["preferred_channel"] = [_("Choose email or sms, or leave it empty.")]
+    if data.frequency is not None and data.frequency not in Frequency.values:
+        problems["frequency"] = [_("Choose at once, daily or weekly.")]
+    if data.region and not find_region(data.region):
+        problems["region"] = [_("This is no region such as BG-16 or Plovdiv.")]
     if data.name is not None and len(data.name) > LONGEST_NAME:
         problems["name"] = [_("Use at most 200 characters.")]
     return problems | _attribute_problems(data.attributes or {})

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 from django.db import connection
 
-from outreach.core.vocabulary import PERSONAL_CHANNELS, ChannelMode
+from outreach.audience.models import Subscription
+from outreach.audience.rule_sql import NO_CONDITION, Condition, thaw_rule
+from outreach.core.vocabulary import PERSONAL_CHANNELS, ChannelMode, SubscriptionState
 
 #: More than any key: the end of the whole audience.
 EVERYBODY: Final = 2**62
@@ -31,8 +33,11 @@ class Selection:
     sql: str
     #: The same for a range of which they are a good part: all tables are read in the order of the key and merged, for
     #: half the price. For `enable_nestloop = off` only: without statistics the planner would take it for a few rows.
+    #: '' where a segment looks people up in other tables: merged, those would be read whole for each chunk.
     dense: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether `chosen` tells apart who gets it in a digest.
+    has_digests: bool = False
 
     def behind(self, after: int, chunk: int) -> dict[str, Any]:
         """Parameters of `bound`."""
@@ -67,29 +72,53 @@ def personal_channels(frozen: Mapping[str, Any]) -> list[str]:
 
 
 def compile_selection(
-    frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes, split: Mapping[str, list[Any]] | None = None
+    frozen: Mapping[str, Any],
+    *,
+    ancestors: list[int],
+    salt: bytes,
+    split: Mapping[str, list[Any]] | None = None,
+    has_digests: bool = False,
 ) -> Selection | None:
     """Compile the audience of a frozen plan; None where it has no personal channel or no topic.
 
     `ancestors` are the organisation's ids up to the root: each of them, and the installation, may suppress an address.
-    `split` says which accounts of a channel get which part of its messages, where there are several.
+    `split` says which accounts of a channel get which part of its messages, where there are several. `has_digests`:
+    some of the topics' readers may have chosen a digest; unless the campaign goes to them at once, too, `chosen` has
+    `digest_days` as well. Otherwise nothing asks for them, and nothing is paid.
     """
     channels = personal_channels(frozen)
     topics = [int(topic) for topic in frozen["topics"]]
     if not channels or not topics:
         return None
     mode = _ONE if len(channels) == 1 else _PREFERRED if frozen["mode"] == ChannelMode.PREFERRED else _ALL
+    has_digests = has_digests and not frozen.get("is_pressing")
     params = _params(frozen, ancestors=ancestors) | {"holdout": float(frozen.get("holdout") or 0.0)}
     params |= {"salt": _seed(salt[:8]), "holdout_salt": _seed(salt[8:16])}
     params |= {f"topic{number}": topic for number, topic in enumerate(topics)}
     keys = " UNION ".join(_KEYS.format(number=number) for number in range(len(topics)))
+    segment = _segment(frozen)
+    params.update(segment.params)
     sql, dense = (
-        _candidates(_RANGE, topics=len(topics), has_wish=mode is _PREFERRED, stored=stored) + mode
+        _candidates(
+            _RANGE,
+            topics=len(topics),
+            has_wish=mode is _PREFERRED,
+            stored=stored,
+            segment=segment,
+            has_digests=has_digests,
+        )
+        + _fated(mode, has_digests=has_digests)
         for stored in ("MATERIALIZED", "")
     )
     sql, _ = with_accounts(sql, params, frozen, split)
     dense, params = with_accounts(dense, params, frozen, split)
-    return Selection(bound=_BOUND.format(keys=keys), sql=sql, dense=dense, params=params)
+    dense = "" if segment.looks_elsewhere else dense
+    return Selection(bound=_BOUND.format(keys=keys), sql=sql, dense=dense, params=params, has_digests=has_digests)
+
+
+def _segment(frozen: Mapping[str, Any]) -> Condition:
+    """What the plan's segment asks of a person, where it has one."""
+    return thaw_rule(frozen["segment"]) if frozen.get("segment") else NO_CONDITION
 
 
 def with_accounts(
@@ -117,8 +146,9 @@ def compile_choices(frozen: Mapping[str, Any], *, ancestors: list[int]) -> Selec
     channels, topics = personal_channels(frozen), frozen["topics"]
     if not channels or not topics:
         return None
-    params = _params(frozen, ancestors=ancestors) | {"topic0": topics[0]}
-    sql = _candidates(_THESE, topics=len(topics), has_wish=True, stored="MATERIALIZED")
+    segment = _segment(frozen)
+    params = {**_params(frozen, ancestors=ancestors), "topic0": topics[0], **segment.params}
+    sql = _candidates(_THESE, topics=len(topics), has_wish=True, stored="MATERIALIZED", segment=segment)
     return Selection(bound="", sql=sql, params=params)
 
 
@@ -145,26 +175,56 @@ def _seed(salt: bytes) -> int:
     return int.from_bytes(salt, "big", signed=True)
 
 
-def _candidates(who: str, *, topics: int, has_wish: bool, stored: str) -> str:
+def _candidates(
+    who: str, *, topics: int, has_wish: bool, stored: str, segment: Condition, has_digests: bool = False
+) -> str:
     """`_CANDIDATES` for these people: what nobody reads is not worked out for each of them.
 
     `stored` says whether each part is worked out once and kept, which forgets its order, or merged with the others.
     """
     return (
         # A person wants one topic by one channel at most once.
-        _CANDIDATES.replace("{distinct}", "DISTINCT" if topics > 1 else "")
+        _CANDIDATES.replace("{digests}", _DIGESTS if has_digests else "")
+        .replace("{digest_columns}", _DIGEST_COLUMNS if has_digests else "")
+        .replace("{digest_join}", _DIGEST_JOIN if has_digests else "")
+        .replace("{distinct}", "DISTINCT" if topics > 1 else "")
         .replace("{topic}", "= ANY (%(topics)s::bigint[])" if topics > 1 else "= %(topic0)s")
         .replace("{stored}", stored)
         .replace("{wish}", "m.preferred_channel = wanted.channel" if has_wish else "false")
         .replace("{who:s.id}", who.replace("subscriber_id", "s.id"))
         .replace("{who:a}", who.replace("subscriber_id", "a.subscriber_id"))
+        .replace("{who:d}", who.replace("subscriber_id", "d.subscriber_id"))
         .replace("{who}", who)
+        .replace("{segment}", f"\n      AND {segment.sql}" if segment.sql else "")
     )
+
+
+def _fated(mode: str, *, has_digests: bool) -> str:
+    """The choice with the fate of each row; where there are digests, who chose one is not sent to at once."""
+    return (
+        mode.replace("{kept_state}", " WHEN digest_days IS NOT NULL THEN 'skipped'" if has_digests else "")
+        .replace("{kept_reason}", " WHEN digest_days IS NOT NULL THEN 'digested'" if has_digests else "")
+        .replace("{kept_for}", ", digest_days" if has_digests else "")
+    )
+
+
+def has_digest_readers(topics: Sequence[int]) -> bool:
+    """Whether anybody gets one of these topics as a digest: one look into an index of nobody but them."""
+    chosen = Subscription.objects.filter(
+        topic__in=list(topics), state=SubscriptionState.SUBSCRIBED, frequency__isnull=False
+    )
+    return chosen.exists()
+
+
+def select_as_fanned_out(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> Selection | None:
+    """The audience as fan-out would select it at this moment, those who chose a digest apart."""
+    has_digests = has_digest_readers(frozen["topics"])
+    return compile_selection(frozen, ancestors=ancestors, salt=salt, has_digests=has_digests)
 
 
 def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> AudienceCount:
     """Count exactly what fan-out would write at this moment; the hold-out is the one that `salt` draws."""
-    selection = compile_selection(frozen, ancestors=ancestors, salt=salt)
+    selection = select_as_fanned_out(frozen, ancestors=ancestors, salt=salt)
     if selection is None:
         return AudienceCount()
     with connection.cursor() as cursor:
@@ -174,7 +234,7 @@ def count_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: byt
 
 
 def reaches_anybody(frozen: Mapping[str, Any], *, ancestors: list[int]) -> bool:
-    """Whether fan-out would write a message for anybody; looks no further than the first such person."""
+    """Whether fan-out would write a message for anybody, be it for a digest; looks no further than the first."""
     selection = compile_selection(frozen, ancestors=ancestors, salt=b"")
     if selection is None:
         return False
@@ -229,9 +289,9 @@ _WISHES = """outreach_subscription
         WHERE topic_id {topic} AND state = 'subscribed' AND {who}"""
 _CANDIDATES = f"""
 WITH members AS {{stored}} (
-    SELECT s.id, s.language, s.preferred_channel
+    SELECT s.id, s.language, s.preferred_channel, s.paused_until
     FROM (SELECT DISTINCT subscriber_id FROM {_WISHES}) AS wishes JOIN outreach_subscriber s ON s.id = subscriber_id
-    WHERE {{who:s.id}} AND s.erased_at IS NULL
+    WHERE {{who:s.id}} AND s.erased_at IS NULL{{segment}}
       AND (cardinality(%(kinds)s::text[]) = 0 OR s.kind = ANY (%(kinds)s::text[]))
       AND (cardinality(%(excluded)s::bigint[]) = 0 OR NOT EXISTS (
           SELECT FROM outreach_subscription x
@@ -245,7 +305,7 @@ addresses AS {{stored}} (
 ),
 consents AS {{stored}} (
     SELECT {{distinct}} subscriber_id, channel FROM {_WISHES}
-),
+),{{digests}}
 contents AS MATERIALIZED (
     SELECT DISTINCT ON (channel, language) channel, language, account_id
     FROM unnest(%(content_channels)s::text[], %(content_languages)s::text[], %(content_accounts)s::bigint[])
@@ -257,7 +317,7 @@ candidates AS {{stored}} (
         coalesce(own.account_id, other.account_id) AS account_id,
         coalesce(own.language, other.language, m.language) AS language,
         {{wish}} AS is_wish,
-        a.id IS NOT NULL OR k.subscriber_id IS NOT NULL AS is_present,
+        a.id IS NOT NULL OR k.subscriber_id IS NOT NULL AS is_present,{{digest_columns}}
         CASE
             WHEN a.id IS NULL THEN 'unreachable'
             WHEN k.subscriber_id IS NULL THEN 'no_consent'
@@ -266,6 +326,7 @@ candidates AS {{stored}} (
                 WHERE x.digest = a.digest AND x.channel = a.channel
                   AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
             ) THEN 'suppressed'
+            WHEN m.paused_until IS NOT NULL AND m.paused_until > clock_timestamp() THEN 'paused'
             WHEN a.state = 'unconfirmed' THEN 'unconfirmed'
             WHEN a.state <> 'active' THEN 'invalid_address'
             WHEN own.language IS NULL AND other.language IS NULL THEN 'no_content'
@@ -275,12 +336,30 @@ candidates AS {{stored}} (
     FROM members m
     CROSS JOIN unnest(%(channels)s::text[]) WITH ORDINALITY AS wanted (channel, rank)
     LEFT JOIN addresses a ON a.subscriber_id = m.id AND a.channel = wanted.channel
-    LEFT JOIN consents k ON k.subscriber_id = m.id AND k.channel = wanted.channel
+    LEFT JOIN consents k ON k.subscriber_id = m.id AND k.channel = wanted.channel{{digest_join}}
     LEFT JOIN contents own ON own.channel = wanted.channel AND own.language = m.language
     LEFT JOIN contents other ON other.channel = wanted.channel AND other.language = %(fallback)s
     OFFSET 0
 ),"""  # noqa: S608 -- put together from the constants of this file
 
+
+#: Where some of the topics' readers chose a digest: of each person and channel that with the fewest days, unless
+#: another of the topics is wanted at once.
+_DIGESTS: Final = """
+digests AS {stored} (
+    SELECT DISTINCT ON (d.subscriber_id, d.channel) d.subscriber_id, d.channel, d.frequency AS days
+    FROM outreach_subscription d
+    WHERE d.topic_id {topic} AND d.state = 'subscribed' AND d.frequency IS NOT NULL AND {who:d}
+      AND NOT EXISTS (
+          SELECT FROM outreach_subscription n
+          WHERE n.subscriber_id = d.subscriber_id AND n.channel = d.channel AND n.topic_id {topic}
+            AND n.state = 'subscribed' AND n.frequency IS NULL)
+    ORDER BY d.subscriber_id, d.channel, d.frequency
+),"""
+_DIGEST_COLUMNS: Final = """
+        g.days AS digest_days,"""
+_DIGEST_JOIN: Final = """
+    LEFT JOIN digests g ON g.subscriber_id = m.id AND g.channel = wanted.channel"""
 
 #: In the place of an account: that which the person's draw falls to.
 SPLIT: Final = 0
@@ -300,9 +379,9 @@ def _fraction(salt: str) -> str:
 
 _FATE = """
     subscriber_id, channel, address_id, {account} AS account_id, language, {choice} AS choice,
-    CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out' ELSE 'planned' END AS state,
-    CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out' ELSE '' END AS reason,
-    {draw} AS draw
+    CASE WHEN hindrance <> '' THEN 'skipped' WHEN {held_out} THEN 'held_out'{kept_state} ELSE 'planned' END AS state,
+    CASE WHEN hindrance <> '' THEN hindrance WHEN {held_out} THEN 'hold_out'{kept_reason} ELSE '' END AS reason,
+    {draw} AS draw{kept_for}
 """.replace("{draw}", _fraction("salt")).replace(
     "{held_out}", f"(%(holdout)s > 0 AND {_fraction('holdout_salt')} < %(holdout)s)"
 )
@@ -391,8 +470,8 @@ def draw_from_audience(
     frozen: Mapping[str, Any], languages: Sequence[str], *, most: int, ancestors: list[int]
 ) -> list[Drawn]:
     """At random at most `most` people of each language whom fan-out would send an SMS in it at this moment."""
-    selection = compile_selection(frozen, ancestors=ancestors, salt=b"")
-    if selection is None or not languages:
+    selection = select_as_fanned_out(frozen, ancestors=ancestors) if languages else None
+    if selection is None:
         return []
     with connection.cursor() as cursor:
         given = {**selection.between(0, EVERYBODY), "spoken": list(languages), "most": most, "seed": _SEED}
@@ -402,7 +481,7 @@ def draw_from_audience(
 
 def group_audience(frozen: Mapping[str, Any], *, ancestors: list[int], salt: bytes = b"") -> list[Group]:
     """The messages that fan-out would write at this moment, in groups; as exact as `count_audience`."""
-    selection = compile_selection(frozen, ancestors=ancestors, salt=salt)
+    selection = select_as_fanned_out(frozen, ancestors=ancestors, salt=salt)
     if selection is None:
         return []
     with connection.cursor() as cursor:

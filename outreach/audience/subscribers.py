@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience import profile
+from outreach.audience.attributes import fields_of, read_attributes
+from outreach.audience.consent_proof import LAWFUL_BASIS
 from outreach.audience.erasure import erase_subscriber
+from outreach.audience.former_addresses import former_of, note_former
+from outreach.audience.frequency import frequency_of, set_frequencies
+from outreach.audience.merging import all_ids
 from outreach.audience.models import Address, Consent, Subscriber, Subscription, Topic
 from outreach.audience.names import sort_key
 from outreach.audience.people import search
-from outreach.audience.profile import AddressData, ConsentData, SubscriberData
+from outreach.audience.profile import PLAIN_FIELDS, AddressData, ConsentData, SubscriberData
+from outreach.audience.quiet_hours import quiet_hours_of
+from outreach.audience.regions import find_region
 from outreach.audience.subscriptions import subscribe, unsubscribe
 from outreach.audience.topics import topics_open_to
 from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import Permission, SubscriptionState
+from outreach.core.vocabulary import ConsentPurpose, Permission, SubscriptionState
 
 __all__ = [
     "AddressData",
@@ -34,8 +42,6 @@ __all__ = [
     "upsert_subscriber",
 ]
 
-_PLAIN_FIELDS = ("kind", "name", "language", "timezone", "preferred_channel")
-
 
 def upsert_subscriber(actor: Actor, data: SubscriberData) -> tuple[Subscriber, bool]:
     """Take a person in, or complete the one who has one of these addresses; say whether the person is new.
@@ -46,17 +52,40 @@ def upsert_subscriber(actor: Actor, data: SubscriberData) -> tuple[Subscriber, b
         Invalid: a field is not acceptable, or the addresses belong to different people.
     """
     actor.require(Permission.EDIT_AUDIENCE)
-    checked = profile.check_addresses(data.addresses)
-    problems = profile.check_fields(data) | checked.problems
-    if not data.addresses:
-        problems["addresses"] = [_("Give at least one address.")]
-    topics = _topics(actor.organisation, data.topics, problems)
-    profile.refuse(problems)
+    data, addresses, topics = read_subscriber(actor.organisation, data)
     try:
-        return _upsert(actor, data, checked.addresses, topics)
+        return _upsert(actor, data, addresses, topics)
     except IntegrityError:
         # Somebody else took in the same address just now: this time it is found.
-        return _upsert(actor, data, checked.addresses, topics)
+        return _upsert(actor, data, addresses, topics)
+
+
+def read_subscriber(
+    organisation: Organisation, data: SubscriberData
+) -> tuple[SubscriberData, list[Address], list[Topic]]:
+    """What is said about a person as it would be kept, with unsaved addresses; nothing is written.
+
+    Raises:
+        Invalid: a field is not acceptable.
+    """
+    checked = profile.check_addresses(data.addresses)
+    data, problems = _with_read_values(organisation, data)
+    problems |= profile.check_fields(data) | checked.problems
+    if not data.addresses:
+        problems["addresses"] = [_("Give at least one address.")]
+    topics = _topics(organisation, data.topics, problems)
+    profile.refuse(problems)
+    return data, checked.addresses, topics
+
+
+def _with_read_values(organisation: Organisation, data: SubscriberData) -> tuple[SubscriberData, dict[str, list[Any]]]:
+    """The data with the region as its code and declared attributes as they are kept, and what is wrong with those."""
+    if data.region:
+        data = replace(data, region=find_region(data.region) or data.region)
+    if not data.attributes:
+        return data, {}
+    attributes, problems = read_attributes(fields_of(organisation), data.attributes)
+    return replace(data, attributes=attributes), problems
 
 
 @transaction.atomic
@@ -71,7 +100,10 @@ def _upsert(
     if found is None or changed:
         subscriber.save()
     added = _add_addresses(subscriber, addresses)
-    _join(subscriber, topics, data.consent, [address.channel for address in addresses])
+    channels = [address.channel for address in addresses]
+    _join(subscriber, topics, data.consent, channels)
+    if data.frequency:
+        set_frequencies(actor, subscriber, {(topic.pk, way): data.frequency for topic in topics for way in channels})
     if found is None or changed or added:
         action = "subscriber.changed" if found else "subscriber.created"
         audit.record(actor, action, subscriber, fields=changed, addresses=added)
@@ -99,7 +131,7 @@ def _owner(organisation: Organisation, addresses: Sequence[Address]) -> Subscrib
 def _set_fields(subscriber: Subscriber, data: SubscriberData) -> list[str]:
     """Set what was given and differs; name the fields that changed."""
     changed = []
-    for field in _PLAIN_FIELDS:
+    for field in PLAIN_FIELDS:
         value = getattr(data, field)
         if value is not None and value != getattr(subscriber, field):
             setattr(subscriber, field, value)
@@ -152,9 +184,18 @@ def _join(
             [channel for channel in channels if channel not in stay_out],
             source=consent.source if consent else "api",
             text_version=consent.text_version if consent else "",
+            language=consent.language if consent else "",
             at=given_at,
-            evidence={"ip": truncated_ip(consent.ip)} if consent and consent.ip else {},
+            evidence=_evidence(consent),
         )
+
+
+def _evidence(consent: ConsentData | None) -> dict[str, str]:
+    if consent is None:
+        return {}
+    network = {"ip": truncated_ip(consent.ip)} if consent.ip else {}
+    named = {"site": consent.site, "message": consent.message}
+    return network | {name: value for name, value in named.items() if value}
 
 
 def truncated_ip(ip: str) -> str:
@@ -176,6 +217,7 @@ def change_subscriber(
     language: str | None = None,
     timezone: str | None = None,
     preferred_channel: str | None = None,
+    region: str | None = None,
     attributes: Mapping[str, Any] | None = None,
     addresses: Sequence[AddressData] | None = None,
     topics: Sequence[str] | None = None,
@@ -196,10 +238,12 @@ def change_subscriber(
         language=language,
         timezone=timezone,
         preferred_channel=preferred_channel,
+        region=region,
         attributes=attributes,
     )
     checked = profile.check_addresses(addresses or ())
-    problems = profile.check_fields(data) | checked.problems
+    data, problems = _with_read_values(subscriber.organisation, data)
+    problems |= profile.check_fields(data) | checked.problems
     wanted = _topics(subscriber.organisation, topics or (), problems)
     if addresses is not None:
         problems |= _foreign_addresses(subscriber, checked.addresses)
@@ -233,9 +277,9 @@ def _foreign_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> 
 
 def _replace_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> None:
     kept = {(address.channel, address.normalised) for address in addresses}
-    for row in Address.objects.filter(subscriber=subscriber):
-        if (row.channel, row.normalised) not in kept:
-            row.delete()
+    gone = [row for row in Address.objects.filter(subscriber=subscriber) if (row.channel, row.normalised) not in kept]
+    note_former(gone)
+    Address.objects.filter(pk__in=[row.pk for row in gone]).delete()
     _add_addresses(subscriber, addresses)
 
 
@@ -258,25 +302,43 @@ def export_subscriber(subscriber: Subscriber) -> dict[str, Any]:
         "language": subscriber.language,
         "timezone": subscriber.timezone,
         "preferred_channel": subscriber.preferred_channel,
+        "region": subscriber.region,
         "attributes": subscriber.attributes,
         "is_measured": subscriber.is_measured,
+        "quiet_hours": _exported_hours(subscriber),
+        "paused_until": subscriber.paused_until.isoformat() if subscriber.paused_until else None,
         "created_at": subscriber.created_at.isoformat(),
         "erased_at": subscriber.erased_at.isoformat() if subscriber.erased_at else None,
         "addresses": [
             {"channel": row.channel, "value": row.value, "normalised": row.normalised, "state": row.state}
             for row in subscriber.addresses.order_by("id")
         ],
+        "former_addresses": [
+            {"channel": channel, "normalised": normalised}
+            for channel, normalised in former_of(subscriber.organisation, all_ids(subscriber))
+        ],
         "subscriptions": [
             {
                 "topic": row.topic.slug,
                 "channel": row.channel,
                 "state": row.state,
+                "frequency": frequency_of(row.frequency).value,
                 "changed_at": row.changed_at.isoformat(),
             }
             for row in subscriber.subscriptions.select_related("topic").order_by("id")
         ],
-        "consents": [_exported_consent(row) for row in subscriber.consents.select_related("topic").order_by("id")],
+        "consents": [
+            _exported_consent(row)
+            for row in Consent.objects.filter(subscriber__in=all_ids(subscriber), salt__isnull=False)
+            .select_related("topic")
+            .order_by("id")
+        ],
     }
+
+
+def _exported_hours(subscriber: Subscriber) -> dict[str, str] | None:
+    hours = quiet_hours_of(subscriber)
+    return {"from": hours.begin, "to": hours.end} if hours else None
 
 
 def _exported_consent(row: Consent) -> dict[str, Any]:
@@ -287,6 +349,8 @@ def _exported_consent(row: Consent) -> dict[str, Any]:
         "action": row.action,
         "source": row.source,
         "text_version": row.text_version,
+        "language": row.language,
+        "lawful_basis": str(LAWFUL_BASIS[ConsentPurpose(row.purpose)]),
         "evidence": row.evidence,
         "at": row.at.isoformat(),
         "recorded_at": row.recorded_at.isoformat(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from outreach.audience.models import Consent, Subscriber, Subscription, Topic
 from outreach.core import clock
@@ -21,10 +22,13 @@ def subscribe(
     *,
     source: str,
     text_version: str = "",
+    language: str = "",
     at: datetime | None = None,
     evidence: Mapping[str, Any] | None = None,
 ) -> int:
     """Subscribe a person to a topic by these channels, and record the consent; return how many channels changed.
+
+    `text_version` and `language` are of the text that the person was shown; '' where there was none, or none is known.
 
     It is the person's own act, so it takes back an earlier withdrawal. An import is not, and does not come here.
     """
@@ -37,6 +41,7 @@ def subscribe(
             action=ConsentAction.GIVEN,
             source=source,
             text_version=text_version,
+            language=language,
             at=at or clock.now(),
             evidence=dict(evidence or {}),
         )
@@ -67,6 +72,8 @@ def unsubscribe(
     topics: Iterable[Topic] | None,
     channels: Iterable[str] | None = None,
     source: str,
+    text_version: str = "",
+    language: str = "",
     evidence: Mapping[str, Any] | None = None,
 ) -> int:
     """Withdraw from these topics (None: from every one) by these channels (None: by every one); return how many ended.
@@ -78,6 +85,32 @@ def unsubscribe(
         rows = rows.filter(topic__in=[topic.pk for topic in topics])
     if channels is not None:
         rows = rows.filter(channel__in=list(channels))
+    same = dict(evidence or {})
+    return _end(rows, {subscriber.pk: same}, source=source, text_version=text_version, language=language)
+
+
+@transaction.atomic
+def unsubscribe_many(
+    evidence: Mapping[int, Mapping[str, Any]], *, topics: Collection[int], channels: Collection[str], source: str
+) -> int:
+    """Withdraw people, by their ids, from these topics by these channels, each with its evidence; how many ended."""
+    if not evidence:
+        return 0
+    rows = Subscription.objects.select_for_update().filter(
+        subscriber__in=list(evidence), topic__in=list(topics), channel__in=list(channels), state=_SUBSCRIBED
+    )
+    return _end(rows.order_by("pk"), evidence, source=source)
+
+
+def _end(
+    rows: QuerySet[Subscription],
+    evidence: Mapping[int, Mapping[str, Any]],
+    *,
+    source: str,
+    text_version: str = "",
+    language: str = "",
+) -> int:
+    """End these subscriptions; the evidence is by subscriber."""
     ended = list(rows)
     now = clock.now()
     Subscription.objects.filter(pk__in=[row.pk for row in ended]).update(
@@ -85,13 +118,15 @@ def unsubscribe(
     )
     Consent.objects.bulk_create(
         Consent(
-            subscriber=subscriber,
+            subscriber_id=row.subscriber_id,
             topic_id=row.topic_id,
             channel=row.channel,
             action=ConsentAction.WITHDRAWN,
             source=source,
+            text_version=text_version,
+            language=language,
             at=now,
-            evidence=dict(evidence or {}),
+            evidence=dict(evidence[row.subscriber_id]),
         )
         for row in ended
     )
@@ -104,6 +139,8 @@ def set_measurement(
     given: bool,  # noqa: FBT001 -- it is the fact itself, as the contract has it
     *,
     source: str,
+    text_version: str = "",
+    language: str = "",
     evidence: Mapping[str, Any] | None = None,
 ) -> bool:
     """Record that the person agreed to be measured per person, or no longer does; say whether that is a change."""
@@ -115,6 +152,8 @@ def set_measurement(
             purpose=ConsentPurpose.MEASUREMENT,
             action=ConsentAction.GIVEN if given else ConsentAction.WITHDRAWN,
             source=source,
+            text_version=text_version,
+            language=language,
             at=clock.now(),
             evidence=dict(evidence or {}),
         )

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q
 
 from outreach.audience.models import Address, Suppression
 from outreach.core.models import Organisation
 from outreach.core.secrets import address_digest
+from outreach.core.vocabulary import SuppressionReason, SuppressionSource
+
+#: Where an entry comes from whose caller does not say.
+_SOURCES: Final[dict[str, SuppressionSource]] = {
+    SuppressionReason.HARD_BOUNCE: SuppressionSource.RETURNED,
+    SuppressionReason.SOFT_BOUNCES: SuppressionSource.RETURNED,
+    SuppressionReason.COMPLAINT: SuppressionSource.RETURNED,
+    SuppressionReason.STOP: SuppressionSource.PERSON,
+    SuppressionReason.ERASED: SuppressionSource.PERSON,
+    SuppressionReason.MANUAL: SuppressionSource.STAFF,
+}
 
 
-def suppress(organisation: Organisation | None, channel: str, normalised: str, reason: str) -> bool:
+def suppress(
+    organisation: Organisation | None, channel: str, normalised: str, reason: str, *, source: str = ""
+) -> bool:
     """Put an address on the list of the organisation, or of the whole installation (None); say whether it is new.
 
-    The first reason stays: what came later adds nothing to "do not write".
+    The first reason stays: what came later adds nothing to "do not write". Staff keep a list by `suppression_list`.
     """
     _row, is_new = Suppression.objects.get_or_create(
         organisation=organisation,
         channel=channel,
         digest=address_digest(channel, normalised),
-        defaults={"reason": reason},
+        defaults={"reason": reason, "source": source or _SOURCES[reason]},
     )
     return is_new
 

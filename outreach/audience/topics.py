@@ -10,7 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from outreach.audience.consent_proof import PUBLISHED_AS
 from outreach.audience.models import Topic
+from outreach.audience.topic_tree import last_place
 from outreach.core import audit
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
@@ -32,14 +34,17 @@ def create_topic(
     """Add a topic to the actor's organisation.
 
     Raises:
-        Invalid: the slug is taken or not a slug, or no name is given.
+        Invalid: the slug is taken or not a slug, no name is given, or the tree would be too deep.
     """
     actor.require(Permission.EDIT_AUDIENCE)
     fields = _problems(name=name, description=description or {})
     if not SLUG.fullmatch(slug) or len(slug) > 60:
         fields["slug"] = [_("Use up to 60 small letters, digits and hyphens.")]
+    if slug == PUBLISHED_AS:
+        fields["slug"] = [_("The record of consents is published by this name.")]
     if fields:
         raise Invalid(fields)
+    position = last_place(actor.organisation, parent)
     try:
         with transaction.atomic():
             topic = Topic.objects.create(
@@ -48,6 +53,7 @@ def create_topic(
                 name=dict(name),
                 description=dict(description or {}),
                 parent=parent,
+                position=position,
             )
             audit.record(actor, "topic.created", topic, slug=slug)
     except IntegrityError as err:
@@ -73,6 +79,8 @@ def change_topic(
     fields = _problems(**changes)
     if fields:
         raise Invalid(fields)
+    if not changes:
+        return topic
     for field, value in changes.items():
         setattr(topic, field, value)
     topic.save(update_fields=list(changes))

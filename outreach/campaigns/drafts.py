@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +23,8 @@ from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import CampaignState, Channel, ChannelMode, Permission, Pictures
 
+#: Lists of other things that a campaign has.
+RELATIONS: Final = ("topics", "excluded_topics", "excluded_segments", "services")
 #: A campaign as the API writes it (docs/reference/api.md).
 CampaignData: TypeAlias = Mapping[str, Any]
 
@@ -116,19 +118,22 @@ def clone_campaign(actor: Actor, campaign: Campaign, *, name: str = "") -> Campa
         name=(name or str(_("%(name)s (copy)") % {"name": campaign.name}))[:200],
         goal=campaign.goal,
         kinds=campaign.kinds,
+        segment=campaign.segment,
         channel_mode=campaign.channel_mode,
         channels=campaign.channels,
         fallback=campaign.fallback,
         fallback_after=campaign.fallback_after,
         tracking=campaign.tracking,
+        utm=campaign.utm,
         holdout=campaign.holdout,
+        attribution_days=campaign.attribution_days,
         timezone=campaign.timezone,
         created_by=actor.user,
         edited_by=actor.user,
         edited_by_token=actor.token,
         edited_at=clock.now(),
     )
-    for relation in ("topics", "excluded_topics", "services"):
+    for relation in RELATIONS:
         getattr(clone, relation).set(getattr(campaign, relation).all())
     for content in campaign.contents.all():
         content.pk, content.campaign, content._state.adding = None, clone, True
@@ -180,9 +185,24 @@ def digest(campaign: Campaign) -> str:
     look = look_of(campaign.organisation).facts()
     if look and Channel.EMAIL in campaign.channels:
         facts["look"] = look  # a footer says something too
+    if campaign.is_pressing:
+        facts["is_pressing"] = True
+    if campaign.utm:
+        facts["utm"] = campaign.utm
+    if segments := _segments(campaign):
+        facts["segments"] = segments
+    if campaign.attribution_days != Campaign._meta.get_field("attribution_days").default:
+        facts["attribution_days"] = campaign.attribution_days
     if campaign.channel_mode == ChannelMode.PREFERRED:
         facts["fallback"] = [campaign.fallback, campaign.fallback_after]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _segments(campaign: Campaign) -> list[Any]:
+    """Rules, not only their names: whoever approved a rule did not approve another. Nothing where there is none."""
+    excluded = list(campaign.excluded_segments.order_by("pk"))
+    chosen = [campaign.segment, *excluded] if campaign.segment or excluded else []
+    return [segment and [segment.pk, segment.where] for segment in chosen]
 
 
 def _of_email(content: Content) -> list[Any]:
@@ -208,7 +228,7 @@ def _organisation(actor: Actor, data: CampaignData) -> Organisation:
 
 
 def _write_parts(campaign: Campaign, draft: Draft) -> None:
-    for relation in ("topics", "excluded_topics", "services"):
+    for relation in RELATIONS:
         rows = getattr(draft, relation)
         if rows is not None:
             getattr(campaign, relation).set(rows)

@@ -11,10 +11,12 @@ from typing import Any, Final
 from django.db.models import Model, Q, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from outreach.audience.models import Topic
+from outreach.audience.models import Segment, Topic
+from outreach.audience.segments import usable_segments
 from outreach.campaigns.calendar_entry import read_calendar
 from outreach.campaigns.models import Service
 from outreach.campaigns.senders import usable_accounts
+from outreach.campaigns.web_tags import read_tags
 from outreach.core.errors import Invalid
 from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import (
@@ -33,6 +35,8 @@ MOST_CONTENTS: Final = 60
 LONGEST_BODY: Final = 200_000
 LONGEST_PREHEADER: Final = 200
 LARGEST_HOLDOUT: Final = 0.5
+#: Days after its message within which a use may count for a campaign.
+LONGEST_ATTRIBUTION: Final = 365
 #: Minutes without a receipt that may be waited for: two days.
 LONGEST_SILENCE: Final = 2880
 
@@ -66,6 +70,7 @@ class Draft:
     columns: dict[str, Any] = field(default_factory=dict)
     topics: list[Topic] | None = None
     excluded_topics: list[Topic] | None = None
+    excluded_segments: list[Segment] | None = None
     services: list[Service] | None = None
     contents: list[ContentDraft] | None = None
 
@@ -215,8 +220,22 @@ def _tracking(reader: Reader, value: Any, draft: Draft) -> None:
     draft.columns["tracking"] = reader.choice(value, "tracking", Tracking)
 
 
+def _utm(reader: Reader, value: Any, draft: Draft) -> None:
+    draft.columns["utm"] = read_tags(reader, value, "utm")
+
+
+def _attribution(reader: Reader, value: Any, draft: Draft) -> None:
+    days = reader.number(value, "attribution_days", least=1, most=LONGEST_ATTRIBUTION)
+    if days % 1:
+        reader.complain("attribution_days", _("Write whole days."))
+    draft.columns["attribution_days"] = int(days)
+
+
+AUDIENCE_KEYS: Final = dict.fromkeys(("topics", "exclude", "kinds", "segment", "exclude_segments"), 0)
+
+
 def _audience(reader: Reader, value: Any, draft: Draft) -> None:
-    given = reader.mapping(value, "audience", {"topics": 0, "exclude": 0, "kinds": 0, "segment": 0})
+    given = reader.mapping(value, "audience", AUDIENCE_KEYS)
     topics = usable_topics(reader.organisation)
     if "topics" in given:
         draft.topics = reader.by_slug(given["topics"], "audience/topics", topics)
@@ -224,7 +243,21 @@ def _audience(reader: Reader, value: Any, draft: Draft) -> None:
         draft.excluded_topics = reader.by_slug(given["exclude"] or [], "audience/exclude", topics)
     if "kinds" in given:
         draft.columns["kinds"] = reader.choices(given["kinds"] or [], "audience/kinds", SubscriberKind)
-    _refuse(reader, given, "segment", "audience/segment", _("Choose the audience by topics; there are no segments."))
+    if "segment" in given:
+        draft.columns["segment"] = _segment(reader, given["segment"], "audience/segment")
+    if "exclude_segments" in given:
+        items = reader.items(given["exclude_segments"] or [], "audience/exclude_segments")
+        found = [_segment(reader, item, f"audience/exclude_segments/{place}") for place, item in enumerate(items)]
+        draft.excluded_segments = [segment for segment in dict.fromkeys(found) if segment]
+
+
+def _segment(reader: Reader, value: Any, path: str) -> Segment | None:
+    if value is None or value == "":
+        return None
+    segment = usable_segments(reader.organisation).filter(pk=_key(value)).first()
+    if segment is None:
+        reader.complain(path, _("There is no such segment."))
+    return segment
 
 
 def _channels(reader: Reader, value: Any, draft: Draft) -> None:
@@ -246,12 +279,13 @@ def _minutes(reader: Reader, value: Any, path: str) -> int | None:
 
 
 def _schedule(reader: Reader, value: Any, draft: Draft) -> None:
-    given = reader.mapping(
-        value or {}, "schedule", {"at": 0, "timezone": 0, "not_after": 0, "recurrence": 0, "window": 0}
-    )
+    known = {"at": 0, "timezone": 0, "not_after": 0, "pressing": 0, "recurrence": 0, "window": 0}
+    given = reader.mapping(value or {}, "schedule", known)
     for key, column in {"at": "starts_at", "not_after": "not_after"}.items():
         if key in given:
             draft.columns[column] = reader.time(given[key], f"schedule/{key}")
+    if "pressing" in given:
+        draft.columns["is_pressing"] = reader.flag(given["pressing"], "schedule/pressing")
     if given.get("timezone"):
         draft.columns["timezone"] = reader.zone(given["timezone"], "schedule/timezone")
     _refuse(reader, given, "recurrence", "schedule/recurrence", _("A campaign is sent once; clone it to send again."))
@@ -316,13 +350,18 @@ def _content(reader: Reader, value: Any, path: str) -> ContentDraft:
 def _account(reader: Reader, value: Any, channel: str, path: str) -> Account | None:
     if value in {None, ""}:
         return None
-    digits = str(value) if str(value).isascii() and str(value).isdigit() and len(str(value)) < 19 else "0"
-    account = usable_accounts(reader.organisation).filter(pk=int(digits)).first()
+    account = usable_accounts(reader.organisation).filter(pk=_key(value)).first()
     if account is None:
         reader.complain(path, _("There is no such account."))
     elif channel and account.channel != channel:
         reader.complain(path, _("This account does not serve this channel."))
     return account
+
+
+def _key(value: Any) -> int:
+    """The key that a public id stands for; 0 for none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _refuse(reader: Reader, given: Mapping[str, Any], key: str, path: str, message: Any) -> None:
@@ -364,5 +403,7 @@ PARTS: Final[dict[str, Callable[[Reader, Any, Draft], None]]] = {
     "schedule": _schedule,
     "experiment": _experiment,
     "tracking": _tracking,
+    "utm": _utm,
+    "attribution_days": _attribution,
     "services": _services,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from outreach.audience.models import Topic
+from outreach.audience.models import Segment, Topic
 from outreach.core.models import Account, Organisation, OwnedQuerySet, User, in_language
 from outreach.core.vocabulary import (
     ApprovalDecision,
@@ -35,6 +35,8 @@ class Service(models.Model):
     #: Whom it is for: SubscriberKind values.
     kinds = ArrayField(models.CharField(max_length=10), default=list, blank=True)
     topics = models.ManyToManyField(Topic, related_name="services", blank=True)
+    #: Name of the parameter in which a click hands its token on to the service; '' where it asks for none.
+    click_parameter = models.CharField(max_length=40, default="", db_default="", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -55,6 +57,9 @@ class Campaign(models.Model):
     state = models.CharField(max_length=12, choices=CampaignState.choices, default=CampaignState.DRAFT)
     topics = models.ManyToManyField(Topic, related_name="campaigns", blank=True)
     excluded_topics = models.ManyToManyField(Topic, related_name="+", blank=True)
+    #: Narrows the people of the topics.
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns")
+    excluded_segments = models.ManyToManyField(Segment, through="Exclusion", related_name="+", blank=True)
     services = models.ManyToManyField(Service, related_name="campaigns", blank=True)
     #: SubscriberKind values; empty for everybody.
     kinds = ArrayField(models.CharField(max_length=10), default=list, blank=True)
@@ -66,14 +71,20 @@ class Campaign(models.Model):
     #: Minutes without a receipt after which the next channel is tried as well; null: silence is no failure.
     fallback_after = models.PositiveIntegerField(null=True, blank=True)
     tracking = models.CharField(max_length=10, choices=Tracking.choices, default=Tracking.AGGREGATE)
+    #: Tags for the web statistics of the sites that its links lead to, or {}: `campaigns.web_tags` holds its shape.
+    utm = models.JSONField(default=dict, db_default={}, blank=True)
     #: Share of the audience held out to compare, 0 to 0.5.
     holdout = models.FloatField(default=0.0)
+    #: Days after its message within which a use of the service counts for the campaign; frozen at the start.
+    attribution_days = models.PositiveSmallIntegerField(default=30, db_default=30)
     #: Null: at once when started.
     starts_at = models.DateTimeField(null=True, blank=True)
     #: IANA zone in which the manager named the time.
     timezone = models.CharField(max_length=50, default="Europe/Sofia")
     #: After this, what is still open is skipped as expired.
     not_after = models.DateTimeField(null=True, blank=True)
+    #: Whether it cannot wait: it goes at once to those too who chose a digest.
+    is_pressing = models.BooleanField(default=False, db_default=False)
     #: The feed item that it was drafted from, if any: its public link.
     source_link = models.URLField(max_length=1000, default="", blank=True)
     archived_at = models.DateTimeField(null=True)
@@ -89,6 +100,19 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Exclusion(models.Model):
+    """That a campaign leaves out whom a segment means; the segment stays as long."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "segment"], name="exclusion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} without {self.segment_id}"
 
 
 class Content(models.Model):
@@ -213,7 +237,7 @@ class Run(models.Model):
     objects = OwnedQuerySet["Run"].as_manager()
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="runs")
-    #: Null for notices.
+    #: Null for notices and digests.
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, null=True, related_name="runs")
     kind = models.CharField(max_length=10, choices=RunKind.choices, default=RunKind.CAMPAIGN)
     #: The planned time of this occurrence; unique for a campaign's runs of kind `campaign`.
@@ -256,8 +280,8 @@ class Run(models.Model):
                 fields=["campaign", "occurrence"], condition=models.Q(kind="campaign"), name="run_once"
             ),
             models.CheckConstraint(
-                condition=models.Q(kind="notice", campaign=None)
-                | (~models.Q(kind="notice") & models.Q(campaign__isnull=False)),
+                condition=models.Q(kind__in=["notice", "digest"], campaign=None)
+                | (~models.Q(kind__in=["notice", "digest"]) & models.Q(campaign__isnull=False)),
                 name="run_of_campaign_or_notices",
             ),
         ]

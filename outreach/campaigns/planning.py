@@ -9,8 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import override
 
-from outreach.audience.models import Topic
+from outreach.audience.models import Segment, Topic
+from outreach.audience.rule_sql import freeze_rules
+from outreach.audience.rule_words import meant_in_words
+from outreach.audience.rules import KnownRule
+from outreach.audience.segments import rule_of
 from outreach.campaigns.branding import look_of
 from outreach.campaigns.fields import ContentDraft
 from outreach.campaigns.lifecycle import Verb, next_state
@@ -21,7 +26,15 @@ from outreach.core import alerts, audit, clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.models import Account, Organisation
 from outreach.core.queue import enqueue
-from outreach.core.vocabulary import PERSONAL_CHANNELS, CampaignState, ChannelMode, Pictures, RunKind, Tracking
+from outreach.core.vocabulary import (
+    PERSONAL_CHANNELS,
+    CampaignState,
+    ChannelMode,
+    Language,
+    Pictures,
+    RunKind,
+    Tracking,
+)
 
 
 class NoAccount(LookupError):
@@ -159,6 +172,7 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
         "topic_slugs": {str(topic.pk): topic.slug for topic in topics},
         "excluded_topics": [topic.pk for topic in excluded],
         "kinds": campaign.kinds,
+        **segment_facts(campaign.segment, list(campaign.excluded_segments.all())),
         "mode": campaign.channel_mode,
         "channels": channels,
         "fallback": _fallback(campaign),
@@ -173,12 +187,35 @@ def freeze(campaign: Campaign, *, channels: list[str] | None = None, is_whole: b
         **look_facts(organisation, [content.body for content in contents if content.pictures == Pictures.ATTACHED]),
         "fallback_language": organisation.language,
         "tracking": campaign.tracking,
+        **({"utm": campaign.utm} if campaign.utm else {}),
         "holdout": campaign.holdout,
+        **({"is_pressing": True} if campaign.is_pressing else {}),
+        "attribution_days": campaign.attribution_days,
         "services": [
             {"slug": service.slug, "name": service.name, "url": service.url, "steps": service.steps}
+            | ({"click_parameter": service.click_parameter} if service.click_parameter else {})
             for service in campaign.services.order_by("slug")
         ],
     }
+
+
+def segment_facts(segment: Segment | None, excluded: Sequence[Segment]) -> dict[str, Any]:
+    """`segment`: whom of the topics' people the campaign means, as it is known now; nothing where it means them all."""
+    if segment is None and not excluded:
+        return {}
+    wanted, unwanted = [rule_of(segment)] if segment else [], [rule_of(one) for one in excluded]
+    rule = freeze_rules(wanted, unwanted, as_of=clock.now())
+    names = {"name": segment.name if segment else "", "excluded": [one.name for one in excluded]}
+    return {"segment": {**names, "words": _in_each_language(wanted, unwanted), **rule}}
+
+
+def _in_each_language(wanted: Sequence[KnownRule], unwanted: Sequence[KnownRule]) -> dict[str, str]:
+    """The rules in words, for receipts and for readers: what they name may have another name tomorrow."""
+    words = {}
+    for language in Language.values:
+        with override(language):
+            words[language] = meant_in_words(wanted, unwanted)
+    return words
 
 
 def look_facts(organisation: Organisation, attaching: Sequence[str]) -> dict[str, Any]:

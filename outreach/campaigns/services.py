@@ -19,7 +19,9 @@ from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import Language, Permission, SubscriberKind
 
-KEYS: Final = dict.fromkeys(("slug", "organisation", "name", "url", "steps", "kinds", "topics"), 0)
+KEYS: Final = dict.fromkeys(("slug", "organisation", "name", "url", "steps", "kinds", "topics", "click_parameter"), 0)
+#: What may stand as a parameter's name in any address without being encoded.
+PARAMETER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _is_url = URLValidator(schemes=["http", "https"])
 
@@ -61,10 +63,7 @@ def _write(service: Service, data: Mapping[str, Any], *, required: tuple[str, ..
     for key in required:
         if not given.get(key):
             reader.complain(key, _("This must not be empty."))
-    if given.get("slug"):
-        service.slug = _slug(reader, given["slug"], service)
-    if given.get("url"):
-        service.url = _url(reader, given["url"])
+    _write_addresses(reader, service, given)
     for key, longest in (("name", 200), ("steps", 5000)):
         if key in given:
             setattr(service, key, _texts(reader, given[key], key, longest=longest))
@@ -76,6 +75,15 @@ def _write(service: Service, data: Mapping[str, Any], *, required: tuple[str, ..
     service.save()
     if topics is not None:
         service.topics.set(topics)
+
+
+def _write_addresses(reader: Reader, service: Service, given: Mapping[str, Any]) -> None:
+    if given.get("slug"):
+        service.slug = _slug(reader, given["slug"], service)
+    if given.get("url"):
+        service.url = _url(reader, given["url"])
+    if "click_parameter" in given:
+        service.click_parameter = _parameter(reader, given["click_parameter"])
 
 
 def _slug(reader: Reader, value: Any, service: Service) -> str:
@@ -94,6 +102,13 @@ def _url(reader: Reader, value: Any) -> str:
     except ValidationError:
         reader.complain("url", _("This is not a web address. Write it with https:// in front."))
     return url
+
+
+def _parameter(reader: Reader, value: Any) -> str:
+    name = reader.text(value or "", "click_parameter", longest=40).strip()
+    if name and not PARAMETER.fullmatch(name):
+        reader.complain("click_parameter", _("Begin with a Latin letter; then letters, digits, hyphens, _ and dots."))
+    return name
 
 
 def _texts(reader: Reader, value: Any, path: str, *, longest: int) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from outreach.core.errors import Forbidden
@@ -13,9 +13,9 @@ P = Permission
 
 #: What each role may do.
 PERMISSIONS: Final[dict[str, frozenset[Permission]]] = {
-    Role.AUTHOR: frozenset({P.VIEW, P.EDIT_CAMPAIGNS, P.EDIT_AUDIENCE, P.EDIT_SERVICES}),
+    Role.AUTHOR: frozenset({P.VIEW, P.EDIT_CAMPAIGNS, P.EDIT_AUDIENCE, P.EDIT_SERVICES, P.ANSWER}),
     Role.APPROVER: frozenset({P.VIEW, P.APPROVE}),
-    Role.PUBLISHER: frozenset({P.VIEW, P.EDIT_CAMPAIGNS, P.PUBLISH, P.EDIT_AUDIENCE, P.EDIT_SERVICES}),
+    Role.PUBLISHER: frozenset({P.VIEW, P.EDIT_CAMPAIGNS, P.PUBLISH, P.EDIT_AUDIENCE, P.EDIT_SERVICES, P.ANSWER}),
     Role.ANALYST: frozenset({P.VIEW}),
     Role.ADMINISTRATOR: frozenset(Permission),
 }
@@ -38,6 +38,10 @@ class Actor:
         """Raises: Forbidden: the roles do not allow it."""
         if not self.may(permission):
             raise Forbidden(needed=str(permission))
+
+    def at(self, organisation: Organisation) -> Actor:
+        """The same actor at a node below this one: roles hold for the whole subtree."""
+        return replace(self, organisation=organisation)
 
     def is_same_person(self, user: User | None, token: ApiToken | None) -> bool:
         """Whether this actor is the one who is recorded by `user` or `token`."""

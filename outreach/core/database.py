@@ -25,6 +25,10 @@ from outreach.core.postgres import NAME, SOCKET_FILE, Cluster, DatabaseUnavailab
 
 logger = logging.getLogger(__name__)
 
+#: For a chunk of long work, with whose rows its position moves: it need not be on the disk when its commit returns. A
+#: crash until then loses the whole chunk and the move, so that it is done again. Whatever waits afterwards, as each
+#: window and an import's end do, waits for it, too: there is one log.
+COMMIT_LATER = "SET LOCAL synchronous_commit = off"
 #: Crash recovery may have 2 GB of redo to read.
 START_TIMEOUT = 120.0
 #: A fast stop writes a checkpoint; after this it is an immediate one, which the next start repairs.

@@ -57,6 +57,8 @@ POINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "evidence.before_commit": _COMMIT,
     "evidence.after_commit": _LINKED,
     "engine.after_batch": _PLAIN,
+    "digests.written": ("kill",),
+    "digests.after_commit": ("kill",),
 }
 
 

@@ -52,6 +52,9 @@ class Organisation(models.Model):
     approval = models.CharField(max_length=10, choices=ApprovalPolicy.choices, default=ApprovalPolicy.NONE)
     timezone = models.CharField(max_length=50, default="Europe/Sofia")
     language = models.CharField(max_length=5, choices=Language.choices, default=Language.BULGARIAN)
+    #: The minute of the reader's day at which digests come, and the day of the weekly ones, Monday being 0.
+    digest_minute = models.PositiveSmallIntegerField(default=480, db_default=480)
+    digest_weekday = models.PositiveSmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -252,6 +255,12 @@ class Installation(models.Model):
     timeline = models.IntegerField(default=0)
     #: Written by beat each minute.
     alive_at = models.DateTimeField(null=True)
+    #: When digests were looked for last.
+    digests_at = models.DateTimeField(null=True)
+    #: From when to when nobody looked, the last time that this was too long. What was due by then asks before it is
+    #: told: where a copy of the database was restored, it may have been told before.
+    digests_missed_from = models.DateTimeField(null=True)
+    digests_missed_to = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     #: When the demonstration was loaded; null where it was not.
     demonstration_at = models.DateTimeField(null=True)

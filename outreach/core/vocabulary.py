@@ -66,6 +66,7 @@ class Permission(TextChoices):
     APPROVE = "approve", _("approve campaigns")
     PUBLISH = "publish", _("schedule, start, pause and cancel campaigns")
     EDIT_AUDIENCE = "edit_audience", _("change subscribers, topics and imports")
+    ANSWER = "answer", _("answer people who wrote, and sort what they wrote")
     EDIT_SERVICES = "edit_services", _("change the catalogue of e-services")
     MANAGE_ACCOUNTS = "manage_accounts", _("manage channels and senders")
     MANAGE_ORGANISATION = "manage_organisation", _("manage members and settings")
@@ -80,6 +81,42 @@ class Goal(TextChoices):
     USES = "uses", _("Uses")
     SATISFIED = "satisfied", _("Is satisfied")
     RECOMMENDS = "recommends", _("Recommends")
+
+
+class Question(TextChoices):
+    """What a message may ask its reader; the first two are named for the stage that a good answer is evidence of."""
+
+    SATISFIED = "satisfied", _("How satisfied they are")
+    RECOMMENDS = "recommends", _("Whether they would recommend it")
+    WORDS = "words", _("In their own words")
+
+
+class SurveyQuestion(TextChoices):
+    """What kinds of questions a survey has."""
+
+    SATISFIED = "satisfied", _("Satisfaction, 1 to 5")
+    RECOMMENDS = "recommends", _("Would recommend, 0 to 10")
+    CHOICE = "choice", _("One of several answers")
+    WORDS = "words", _("Their own words")
+
+
+class EvidenceSource(TextChoices):
+    """What tells that somebody reached a stage of the funnel."""
+
+    DELIVERY = "delivery", _("The message arrived")
+    OPEN = "open", _("The message was opened")
+    CLICK = "click", _("A link was followed")
+    REPLY = "reply", _("Somebody wrote back")
+    SERVICE = "service", _("The service reported it")
+    ANSWER = "answer", _("Somebody answered our question")
+
+
+class Bearing(TextChoices):
+    """What evidence says of a stage."""
+
+    FOR = "for", _("Reached")
+    AGAINST = "against", _("Not reached")
+    UNCERTAIN = "uncertain", _("Cannot be told")
 
 
 class ChannelMode(TextChoices):
@@ -135,6 +172,8 @@ class RunKind(TextChoices):
     TEST = "test", _("Test send")
     #: Its rows are added one by one, each for somebody else: `delivery.notices`.
     NOTICE = "notice", _("Notice")
+    #: What was kept for readers who chose a digest, told in one message: `delivery.digests`.
+    DIGEST = "digest", _("Digest")
 
 
 class LawfulBasis(TextChoices):
@@ -182,12 +221,15 @@ class Reason(TextChoices):
     NO_CONSENT = "no_consent", _("No consent for this channel")
     UNSUBSCRIBED = "unsubscribed", _("Unsubscribed before the message left")
     UNREACHABLE = "unreachable", _("No address on any channel of the campaign")
+    PAUSED = "paused", _("The person asked for a pause")
+    QUIET_HOURS = "quiet_hours", _("In the person's quiet hours")
     UNCONFIRMED = "unconfirmed", _("The address is not confirmed")
     INVALID_ADDRESS = "invalid_address", _("The address is not valid")
     NO_CONTENT = "no_content", _("There is no message for this channel and language")
     ERASED = "erased", _("The person was erased")
     HOLD_OUT = "hold_out", _("Held out to compare")
     CAPPED = "capped", _("Too many messages in a short time")
+    DIGESTED = "digested", _("Kept for the reader's digest")
     EXPIRED = "expired", _("Too late to be of use")
     RUN_CANCELLED = "run_cancelled", _("The campaign was cancelled")
     TEMPORARY = "temporary", _("The provider asked to try later")
@@ -239,6 +281,16 @@ class PriceUnit(TextChoices):
     MESSAGE = "message", _("Each message")
 
 
+class SleepFate(TextChoices):
+    """What became of somebody who was asked whether to go on; `events.sunset` judges in this order."""
+
+    UNDELIVERED = "undelivered", _("Did not get the question")
+    LEFT = "left", _("Left by themselves")
+    KEPT = "kept", _("Asked to go on")
+    AWAKE = "awake", _("Gave another sign")
+    ENDED = "ended", _("Gave no sign: written to no more")
+
+
 class AddressState(TextChoices):
     ACTIVE = "active", _("Active")
     UNCONFIRMED = "unconfirmed", _("Not confirmed")
@@ -246,30 +298,94 @@ class AddressState(TextChoices):
     INVALID = "invalid", _("Not valid")
 
 
+class AttributeType(TextChoices):
+    """What values an attribute that an organisation declared has."""
+
+    TEXT = "text", _("Text")
+    NUMBER = "number", _("Number")
+    DATE = "date", _("Date")
+    YES_NO = "yes_no", _("Yes or no")
+    CHOICE = "choice", _("One of several words")
+
+
 class SubscriptionState(TextChoices):
     SUBSCRIBED = "subscribed", _("Subscribed")
     UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
 
 
+class Frequency(TextChoices):
+    """How often a reader wants to hear of a topic by a channel."""
+
+    IMMEDIATE = "immediate", _("At once")
+    DAILY = "daily", _("Once a day")
+    WEEKLY = "weekly", _("Once a week")
+
+
+#: Days that a digest of the frequency gathers, as `Subscription.frequency` keeps them; None for each message at once.
+DIGEST_DAYS: Final[dict[str, int | None]] = {Frequency.IMMEDIATE: None, Frequency.DAILY: 1, Frequency.WEEKLY: 7}
+
+
+class PauseLength(TextChoices):
+    """How long a person asks to be left alone."""
+
+    NONE = "", _("No pause")
+    WEEK = "week", _("For a week")
+    MONTH = "month", _("For a month")
+    DATE = "date", _("Until a day")
+
+
 class ConsentAction(TextChoices):
     GIVEN = "given", _("Given")
     WITHDRAWN = "withdrawn", _("Withdrawn")
+    #: Written by an erasure: names the records that it emptied.
+    ERASED = "erased", _("Records of consent erased")
 
 
 class ConsentPurpose(TextChoices):
     TOPIC = "topic", _("Messages on a topic")
     MEASUREMENT = "measurement", _("Measurement per person")
+    #: Of the record that an erasure leaves.
+    ERASURE = "erasure", _("Erasure")
 
 
 class SuppressionReason(TextChoices):
     HARD_BOUNCE = "hard_bounce", _("The address does not exist")
+    SOFT_BOUNCES = "soft_bounces", _("Messages came back again and again")
     COMPLAINT = "complaint", _("The person reported our message as unwanted")
     STOP = "stop", _("The person answered STOP")
     ERASED = "erased", _("The person was erased")
     MANUAL = "manual", _("Added by hand")
 
 
+class SuppressionSource(TextChoices):
+    """Who or what put an address on a list of whom not to write to."""
+
+    RETURNED = "returned", _("A message came back")
+    PROVIDER = "provider", _("The provider's list")
+    PERSON = "person", _("The person")
+    STAFF = "staff", _("Somebody of us")
+    API = "api", _("Another system")
+    LIST = "list", _("A list that was imported")
+
+
+class ExportForm(TextChoices):
+    """What a file of people is written as."""
+
+    CSV = "csv", _("CSV")
+    XLSX = "xlsx", _("Excel workbook")
+    NDJSON = "ndjson", _("NDJSON, an object a line")
+
+
+class KnownPeople(TextChoices):
+    """What an import does to people who are known already."""
+
+    OVERWRITE = "overwrite", _("What the file says replaces what is known")
+    FILL = "fill", _("The file fills in what is not known yet")
+    SKIP = "skip", _("They stay as they are, and are not subscribed")
+
+
 class JobState(TextChoices):
+    RECEIVED = "received", _("To be confirmed")
     QUEUED = "queued", _("Waiting")
     RUNNING = "running", _("Running")
     DONE = "done", _("Done")
@@ -285,6 +401,7 @@ class EventKind(TextChoices):
     CLICKED = "clicked", _("Clicked")
     UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
     REPLIED = "replied", _("Replied")
+    ANSWERED = "answered", _("Answered a question of ours")
     READ = "read", _("Read")
     CONVERTED = "converted", _("Converted")
     REJECTED = "rejected", _("Refused after acceptance")
@@ -299,13 +416,43 @@ class Verdict(TextChoices):
 
 class ReplyKind(TextChoices):
     REPLY = "reply", _("Reply")
+    ANSWER = "answer", _("Answer to a question")
     AUTO_REPLY = "auto_reply", _("Automatic reply")
     BOUNCE = "bounce", _("Bounce")
     COMPLAINT = "complaint", _("Complaint")
     STOP = "stop", _("STOP")
     START = "start", _("START")
     HELP = "help", _("HELP")
+    JOIN = "join", _("JOIN")
     OTHER = "other", _("Other")
+
+
+class ConversationState(TextChoices):
+    """Whose turn it is in a conversation with one person."""
+
+    WAITING = "waiting", _("Waits for an answer")
+    ANSWERED = "answered", _("Has an answer")
+    CLOSED = "closed", _("Closed")
+
+
+class TroubleCause(TextChoices):
+    """Why a recipient domain puts our e-mails off, refuses or returns them."""
+
+    AUTHENTICATION = "authentication", _("Our e-mails are not proven to be ours")
+    REVERSE_NAME = "reverse_name", _("Our mail server’s address has no proper name")
+    BLOCKLIST = "blocklist", _("Our mail server is blocked")
+    REPUTATION = "reputation", _("Our domain or mail server has a poor name")
+    SPAM = "spam", _("The message is taken for spam")
+    COMPLAINTS = "complaints", _("Readers report our messages as unwanted")
+    RATE = "rate", _("We send too much at once")
+    LATER = "later", _("We are asked to come later")
+    SENDER = "sender", _("Our sender address is refused")
+    POLICY = "policy", _("A rule of the domain")
+    UNREACHABLE = "unreachable", _("Its mail servers cannot be reached")
+    FULL = "full", _("Mailboxes are full")
+    NOBODY = "nobody", _("Addresses that do not exist")
+    SIZE = "size", _("The message is too large")
+    OTHER = "other", _("For no reason that we know")
 
 
 class ReportKind(TextChoices):
@@ -321,7 +468,10 @@ class CounterKind(TextChoices):
     STATE = "state", _("DeliveryState, with its Reason")
     RECEIPT = "receipt", _("Receipt")
     EVENT = "event", _("EventKind, with its Verdict as the reason")
+    LINK = "link", _("clicks of people on the link of position `name`")
+    MOMENT = "moment", _("EventKind (the reason) by people in the minute or, after a day, hour `name`, UTC")
     MINUTE = "minute", _("messages accepted in the minute `name`, UTC, YYYY-MM-DDTHH:MM")
+    STAGE = "stage", _("people who, by evidence, are at a stage: `STAGE:SOURCE`, with its Bearing as the reason")
     FALLBACK = "fallback", _("rows that stand in for another: they are no member's first")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -17,12 +16,20 @@ import channels
 from channels import UnknownAdapter
 from channels.base import Account as PlainAccount
 from channels.base import Adapter, Capabilities, Field, Problem, ProviderEvent, Receiving, Session, Strict
-from channels.certificates import trust_besides
 from channels.dns_records import SYSTEM
 from outreach.core.errors import NotFound
 from outreach.core.models import Account
 from outreach.core.secrets import unseal
 from outreach.core.vocabulary import Channel
+from outreach.delivery.mail_fields import (
+    MAIL_FIELDS,
+    MAILBOXES,
+    NO_MAILBOX,
+    faults_of_mailboxes,
+    flatten_imap,
+    mailboxes_in,
+    written_at,
+)
 
 #: The sandbox's peers listen here; an account that speaks to them needs no setting for it.
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
@@ -32,54 +39,6 @@ SEVERITIES: Final = ("error", "warning", "note", "good")
 
 #: `OUTREACH_RESOLVER` that keeps checks from asking DNS.
 NOBODY: Final = "none"
-
-#: What every e-mail account has beside its adapter's own fields.
-MAIL_FIELDS: Final = (
-    Field(
-        name="reply_address",
-        label=gettext_noop("Reply address"),
-        kind="email",
-        required=False,
-        help=gettext_noop("Where answers go; the sender's own address when left empty."),
-    ),
-    Field(
-        name="delivery_header",
-        label=gettext_noop("Name the delivery in a header"),
-        kind="choice",
-        choices=("true", "false"),
-        default="true",
-        required=False,
-        help=gettext_noop("X-Outreach-Delivery lets bounces and answers be matched to the message."),
-    ),
-    Field(
-        name="imap_host",
-        label=gettext_noop("Incoming mail: server"),
-        required=False,
-        help=gettext_noop("The mailbox that answers arrive in."),
-    ),
-    Field(name="imap_port", label=gettext_noop("Incoming mail: port"), kind="number", default="993", required=False),
-    Field(
-        name="imap_security",
-        label=gettext_noop("Incoming mail: security"),
-        kind="choice",
-        choices=("tls", "starttls", "none"),
-        default="tls",
-        required=False,
-    ),
-    Field(
-        name="imap_trusted",
-        label=gettext_noop("Incoming mail: certificates that are trusted besides"),
-        required=False,
-        kind="pem",
-        help=gettext_noop("Of an authority of one's own, in PEM form. The system's own are trusted anyway."),
-    ),
-    Field(name="imap_username", label=gettext_noop("Incoming mail: user name"), required=False),
-    Field(name="imap_password", label=gettext_noop("Incoming mail: password"), required=False, secret=True),
-    Field(name="imap_folder", label=gettext_noop("Incoming mail: folder"), default="INBOX", required=False),
-)
-_IMAP: Final = "imap_"
-#: Port where TLS begins with the first byte (RFC 8314, section 7.2).
-_IMAPS: Final = 993
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +99,7 @@ def capabilities(adapter: str) -> Capabilities:
 def plain_account(account: Account) -> PlainAccount:
     """The account as plain data with its secrets, for an adapter and nobody else."""
     values = {**account.settings, **unseal(account.sealed)}
-    imap = {name.removeprefix(_IMAP): value for name, value in values.items() if name.startswith(_IMAP)}
-    if imap.get("host"):
-        values["imap"] = imap
+    values |= mailboxes_in(values)
     allowed = (*django_settings.ALLOW_PRIVATE, *(LOOPBACK if account.is_sandbox else ()))
     return PlainAccount(
         id=str(account.pk),
@@ -246,22 +203,6 @@ def missing_settings(account: Account) -> list[Problem]:
     ]
 
 
-def flatten_imap(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"imap": {"host": ...}}`, as the API writes it, in the form's flat names."""
-    flat = {name: value for name, value in given.items() if name != "imap"}
-    inner = given.get("imap")
-    if isinstance(inner, Mapping):
-        flat |= {f"{_IMAP}{name}": value for name, value in inner.items()}
-    return flat
-
-
-def nest_imap(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The form's flat names as the API writes them: `{"imap": {"host": ...}}`."""
-    inner = {name.removeprefix(_IMAP): value for name, value in flat.items() if name.startswith(_IMAP)}
-    settings = {name: value for name, value in flat.items() if not name.startswith(_IMAP)}
-    return settings | {"imap": inner} if inner.get("host") else settings
-
-
 def read_settings(
     description: AdapterDescription, given: Mapping[str, Any], *, kept: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -273,38 +214,26 @@ def read_settings(
     fields = {field.name: field for field in description.fields}
     values: dict[str, Any] = {}
     wrong: dict[str, list[Any]] = {}
-    nested = isinstance(given.get("imap"), Mapping)
-    if given.get("imap") and not nested:
-        wrong["settings/imap"] = [_("This must be an object such as {host, port, security, username, password}.")]
+    nested = frozenset(name for name in MAILBOXES if isinstance(given.get(name), Mapping))
+    for name in MAILBOXES:
+        if given.get(name) and name not in nested:
+            wrong[f"settings/{name}"] = [NO_MAILBOX]
     for name in flat:
         if name not in fields:
-            wrong[_path(name, nested=nested)] = [_unknown(name, tuple(fields))]
+            wrong[written_at(name, nested=nested)] = [_unknown(name, tuple(fields))]
     for name, field in fields.items():
         value = flat.get(name)
         if value is None or value == "":
             if field.required and name not in kept and not field.default:
-                wrong[_path(name, nested=nested)] = [_("This must not be empty.")]
+                wrong[written_at(name, nested=nested)] = [_("This must not be empty.")]
             elif field.default and not field.secret:
                 values[name] = _read(field, field.default)[0]
             continue
         values[name], complaint = _read(field, value)
         if complaint:
-            wrong[_path(name, nested=nested)] = [complaint]
-    found = wrong or _faults_of_mailbox(values, nested=nested) or _faults(description.name, values, kept)
+            wrong[written_at(name, nested=nested)] = [complaint]
+    found = wrong or faults_of_mailboxes(values, nested=nested) or _faults(description.name, values, kept)
     return values, found
-
-
-def _faults_of_mailbox(values: Mapping[str, Any], *, nested: bool) -> dict[str, list[Any]]:
-    """What is wrong with the settings of incoming mail, which no adapter knows."""
-    if (values.get(f"{_IMAP}security"), values.get(f"{_IMAP}port")) == ("starttls", _IMAPS):
-        message = _("On port 993 mail servers speak TLS from the first byte; STARTTLS is usually spoken on port 143.")
-        return {_path(f"{_IMAP}port", nested=nested): [message]}
-    try:
-        trust_besides(ssl.create_default_context(), str(values.get(f"{_IMAP}trusted") or ""))
-    except ssl.SSLError:
-        message = _("These are no certificates in PEM form, from -----BEGIN to -----END.")
-        return {_path(f"{_IMAP}trusted", nested=nested): [message]}
-    return {}
 
 
 def _faults(adapter: str, values: Mapping[str, Any], kept: frozenset[str]) -> dict[str, list[Any]]:
@@ -314,11 +243,6 @@ def _faults(adapter: str, values: Mapping[str, Any], kept: frozenset[str]) -> di
     for fault in chosen.find_faults(values, kept) if isinstance(chosen, Strict) else ():
         wrong.setdefault(f"settings/{fault.field}", []).append(gettext(fault.message))
     return wrong
-
-
-def _path(name: str, *, nested: bool) -> str:
-    """Where the caller wrote the value."""
-    return f"settings/imap/{name.removeprefix(_IMAP)}" if nested and name.startswith(_IMAP) else f"settings/{name}"
 
 
 #: Numbers that are ports, which end here.

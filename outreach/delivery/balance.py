@@ -194,7 +194,7 @@ def _move(link: Link, batch: int, run: int, account: int, frozen: Mapping[str, A
             lowers=[part.lower for part in new],
             uppers=[part.upper for part in new],
         )[0][0]
-        change(link, queries.END_EMPTY_BATCH, batch=batch)
+        change(link, queries.END_EMPTY_BATCH, run=run, batch=batch)
         failpoints.hit("balance.before_commit", drop=link.close)
     failpoints.hit("balance.after_commit", drop=link.close)
     if moved:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import html as html_entities
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,14 +17,15 @@ from django.utils.translation import gettext_lazy as _
 from jinja2 import Template
 
 from outreach.core.models import in_language
-from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel, ContentFormat, Pictures
+from outreach.core.vocabulary import PUBLIC_CHANNELS, Channel, ContentFormat, Pictures, Question
 from outreach.delivery import markup
 from outreach.delivery.calendar_part import Entry, entry_of, told_when
-from outreach.delivery.layout import frame_html, frame_text
+from outreach.delivery.layout import draw_question, draw_question_text, frame_html, frame_text
 from outreach.delivery.look import Look, direction, look_in
 from outreach.delivery.markup import Bag
 from outreach.delivery.markup_check import find_faults, lines_of_pictures_without_words
 from outreach.delivery.plaintext import html_to_text
+from outreach.delivery.questions import AskTag, read_ask, word_in_sms, word_question
 from outreach.delivery.templating import HTML, TEXT, TemplateProblem, TemplateReport, check_template, say
 
 #: Channels whose message has a subject and an HTML part.
@@ -38,11 +39,20 @@ _SCRIPT: Final = re.compile(r"<script\b|<iframe\b|\son[a-z]+\s*=\s*[\"']", re.IG
 _URL: Final = re.compile(r"https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]")
 _LOOKS_LIKE_HOST: Final = re.compile(r"(?:www\.)?[\w-]+(?:\.[\w-]+)+(?:[/?#:]|$)")
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_SYSTEM_TAG: Final = re.compile(r"\{\{-?\s*(?:unsubscribe_url|preferences_url|view_url)\s*-?\}\}")
+_SYSTEM_TAG: Final = re.compile(
+    r"\{\{-?\s*(?:unsubscribe_url|preferences_url|keep_url|view_url|feedback_url|survey_url)\s*-?\}\}"
+)
+#: A variable alone in its paragraph, or anywhere.
+_ASKED: Final = re.compile(r"<p>\s*jxq(\d+)qxj\s*</p>|jxq(\d+)qxj")
 _PIXEL: Final = (
     '{% if _open %}<img src="{{ _open }}" width="1" height="1" alt="" style="display:block;border:0">{% endif %}'
 )
-
+#: A link that nobody sees, hears or comes to by the keyboard: whoever follows it follows every address of a message.
+#: It has no words, so there is none that hides from a filter, and none in the text part.
+_BAIT: Final = (
+    '{% if _bait %}<a href="{{ _bait }}" aria-hidden="true" tabindex="-1" style="display:none;mso-hide:all"></a>'
+    "{% endif %}"
+)
 
 _PLAIN: Final = Look()
 
@@ -64,6 +74,8 @@ class ContentSource:
     services: tuple[tuple[str, str, str, str], ...] = ()
     #: It has other variables, and no way out of a topic, since it came by none.
     is_notice: bool = False
+    #: Besides the usual variables it has those of `digest_letter`.
+    is_digest: bool = False
     #: '' for the beginning of the text.
     preheader: str = ""
     look: Look = _PLAIN
@@ -116,12 +128,24 @@ class CompiledContent:
     data: frozenset[tuple[str, ...]] = frozenset()
     #: Variables that it reads.
     roots: frozenset[str] = frozenset()
+    #: What its text asks, in this order.
+    asks: tuple[Question, ...] = ()
     #: Organisation, campaign, service and services, as the template sees them.
     shared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
         return self.text is not None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What its page of answers asks; nothing where the message leads to none."""
+        return self.asks or ((Question.SATISFIED,) if "feedback_url" in self.roots else ())
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether it leads to a page on which its reader answers something."""
+        return bool(self.asks) or not self.roots.isdisjoint({"feedback_url", "survey_url"})
 
 
 def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentSource:
@@ -147,6 +171,7 @@ def source_of(content: Mapping[str, Any], frozen: Mapping[str, Any]) -> ContentS
             for service in frozen.get("services", ())
         ),
         is_notice="notice" in frozen,
+        is_digest="digest" in frozen,
         **(_of_email(content, frozen) if content["channel"] == Channel.EMAIL else {}),
     )
 
@@ -166,7 +191,7 @@ def compile_content(source: ContentSource) -> CompiledContent:
     """Compile; never raises for an author's mistake: `problems` says what is wrong, each with its field and line."""
     is_public = source.channel in PUBLIC_CHANNELS
     reports = {
-        name: check_template(text, is_public=is_public, is_notice=source.is_notice)
+        name: check_template(text, is_public=is_public, is_notice=source.is_notice, is_digest=source.is_digest)
         for name, text in (("subject", source.subject), ("preheader", source.preheader), ("body", source.body))
     }
     problems = [problem for name, report in reports.items() for problem in _from_report(report, name)]
@@ -200,8 +225,10 @@ def compile_content(source: ContentSource) -> CompiledContent:
         sources=(html, text),
         links=tuple(links),
         fixed=len(work.links),
+        asks=tuple(dict.fromkeys(work.asks)),
         **read,
         shared={
+            "ask": {question.value: word_question(question, work.service, source.language) for question in Question},
             "organisation": {"name": source.organisation},
             "campaign": {"name": source.campaign},
             "services": services,
@@ -223,15 +250,21 @@ class _Work:
         self.links: list[CompiledLink] = []
         self.problems: list[ContentProblem] = []
         self.is_dynamic = False
+        self.asks: list[Question] = []
         #: What mail programs show beside the subject: the author's, else the beginning of the text.
         self.preheader = source.preheader
+
+    @property
+    def service(self) -> str:
+        """Name of the service that questions are about; '' where there is none."""
+        return self.source.services[0][1] if self.source.services else ""
 
     def services(self) -> list[dict[str, str]]:
         return [dict(zip(("slug", "name", "url", "steps"), service, strict=True)) for service in self.source.services]
 
     def plain(self) -> str:
         """The text template of an SMS or a post."""
-        text = self.bag.protect(self.source.body.strip())
+        text = self._asking(self.bag.protect(self.source.body.strip()), self._question_in_sms)
         return self.bag.restore(_URL.sub(lambda match: self._linked(match[0], label=match[0]), text))
 
     def rich(self) -> tuple[str, str]:
@@ -239,7 +272,8 @@ class _Work:
         html = self._html()
         self._inspect(html)
         html = _ANCHOR.sub(self._link, html)
-        text = html_to_text(html)
+        text = html_to_text(self._asking(html, self._question_in_text))
+        html = self._asking(html, self._question_in_html)
         if self.source.channel == Channel.FEED:
             return self.bag.restore(html), self.bag.restore(text)
         if markup.is_whole_document(html):
@@ -248,7 +282,7 @@ class _Work:
             document = self._whole(html)
         else:
             document, text = self._frame(markup.make_buttons(html), text)
-        document = _before_end(markup.inline_css(document), self.bag.put(_PIXEL))
+        document = _before_end(markup.inline_css(document), self.bag.put(_BAIT + _PIXEL))
         document = markup.attach_pictures(document, self.source.attached)
         return self.bag.restore(document), self.bag.restore(text)
 
@@ -301,6 +335,32 @@ class _Work:
             },
         )
         return document, frame_text(text, language=source.language, values=values)
+
+    def _asking(self, text: str, draw: Callable[[AskTag], str]) -> str:
+        """The text with each question, drawn, in the place of its variable."""
+
+        def drawn(match: re.Match[str]) -> str:
+            tag = read_ask(self.bag.tags[int(match[1] or match[2])])
+            if tag is None:
+                return match[0]
+            self.asks.append(tag.question)
+            return draw(tag)
+
+        return _ASKED.sub(drawn, text)
+
+    def _question_in_sms(self, tag: AskTag) -> str:
+        return self.bag.literal(word_in_sms(tag, self.service, self.source.language))
+
+    def _question_in_text(self, tag: AskTag) -> str:
+        return draw_question_text(tag.question, **self._of_question(tag))
+
+    def _question_in_html(self, tag: AskTag) -> str:
+        return draw_question(tag.question, **self._of_question(tag), look=self.source.look)
+
+    def _of_question(self, tag: AskTag) -> dict[str, str]:
+        language = self.source.language
+        words = self.bag.literal(word_question(tag.question, self.service, language))
+        return {"words": words, "url": self.bag.put("{{ feedback_url }}"), "language": language}
 
     def _link(self, match: re.Match[str]) -> str:
         before, href, after, label = match.groups()

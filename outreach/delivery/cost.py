@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 from django.db.models import Func
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.models import Subscriber
@@ -27,6 +28,7 @@ from outreach.core.errors import Invalid
 from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import ENDED, Channel, DeliveryState, RunKind
 from outreach.delivery.adapters import capabilities
+from outreach.delivery.digests import carried_by
 from outreach.delivery.latin import to_latin
 from outreach.delivery.links import compiled_run
 from outreach.delivery.models import Delivery, Notice, Price, Spend
@@ -211,7 +213,7 @@ def _margin(counts: Sequence[int], mean: Decimal) -> Decimal:
 def estimate(frozen: Mapping[str, Any], *, ancestors: list[int], texts: Mapping[str, Made]) -> Cost:
     """What a plan would cost if it went now. `texts`: language -> SMS as its recipients would get them."""
     senders = {int(key): facts for key, facts in frozen["senders"].items()}
-    known = tariffs(senders, clock.now().date())
+    known = tariffs(senders, timezone.localdate(clock.now()))
     charged = {key for key, facts in senders.items() if key in known or capabilities(facts["adapter"]).paid}
     if not charged:
         return Cost()
@@ -419,7 +421,9 @@ def _recipients(run: Run, language: str) -> list[Recipient]:
     drawn = left.order_by(Func("id", "run_id", function="hashint8extended"))
     rows = list(drawn.values_list("id", "subscriber_id")[:SAMPLE])
     people = Subscriber.objects.in_bulk([subscriber for _, subscriber in rows if subscriber])
-    told = {}
+    told: Mapping[int, Any] = {}
+    if run.kind == RunKind.DIGEST:
+        told = carried_by(list(left.filter(id__in=[key for key, _ in rows])))
     if run.kind == RunKind.NOTICE:
         told = dict(
             Notice.objects.filter(run=run, delivery__in=[key for key, _ in rows]).values_list("delivery", "data")
@@ -484,7 +488,7 @@ def read_period(since: date | None = None, until: date | None = None) -> Period:
     Raises:
         Invalid: they are not in their order, or more than a year apart.
     """
-    last = until or clock.now().date()
+    last = until or timezone.localdate(clock.now())
     first = since or last - timedelta(days=DAYS)
     if not timedelta(0) <= last - first <= timedelta(days=MOST_DAYS):
         raise Invalid({"since": [_("Name two days in their order, at most a year apart.")]})
@@ -494,7 +498,7 @@ def read_period(since: date | None = None, until: date | None = None) -> Period:
 def spent_by(organisation: Organisation, *, since: date, until: date) -> Cost:
     """What the runs of an organisation and all below it cost that began on these days, notices among them."""
     begun = Run.objects.for_organisation(organisation).filter(
-        kind__in=(RunKind.CAMPAIGN, RunKind.NOTICE), as_of__date__gte=since, as_of__date__lte=until
+        kind__in=(RunKind.CAMPAIGN, RunKind.NOTICE, RunKind.DIGEST), as_of__date__gte=since, as_of__date__lte=until
     )
     return spent(begun.order_by("pk"))
 

@@ -30,9 +30,9 @@ from outreach.delivery.hand import Lease, Row
 from outreach.delivery.handover import HandOver, Renderer, hand_over, reads_attributes, recipient_of
 from outreach.delivery.lease import SERVES, take_batch
 from outreach.delivery.runs import advance_run, pause_for_refusals
-from outreach.delivery.settle import FenceLost, Settlement, Want, is_settled, settle
+from outreach.delivery.settle import PUT_OFF, FenceLost, Settlement, Want, is_settled, settle
 from outreach.delivery.steady import Patience, SteadyLink
-from outreach.delivery.verdicts import GIVE_UP_AFTER, Case, Refusals, is_plain, judge
+from outreach.delivery.verdicts import GIVE_UP_AFTER, Case, Refusals, is_plain, judge, put_off
 from outreach.delivery.window import Scope, Window
 
 logger = logging.getLogger(__name__)
@@ -138,11 +138,12 @@ class Engine:
         size = self._window_size(lease, most)
         began = time.monotonic()
         window = self._settle(lease, work.scope, Settlement(), want=Want(limit=size), before=[])
-        while window.rows:
+        while window.ids:
             result = self._hand_over(lease, work, session, window, began=began)
             elapsed = max(time.monotonic() - began, 0.001)
             done = self._judge(lease, work, window, result, elapsed=elapsed)
-            self._speeds[lease.account] = len(result.outcomes) / elapsed
+            if window.rows:
+                self._speeds[lease.account] = len(result.outcomes) / elapsed
             want = self._what_next(lease, work, result, size=self._window_size(lease, most))
             before, began = window.ids, time.monotonic()
             window = self._settle(lease, work.scope, done, want=want, before=before)
@@ -159,10 +160,12 @@ class Engine:
         def make(row: Row) -> Message:
             return work.renderer.render(recipient_of(row, variants=work.variants, is_individual=work.is_individual))
 
+        if not window.rows:
+            return HandOver()
         return hand_over(session, window.rows, make, is_time_up=lambda: time.monotonic() - began > lease.seconds / 2)
 
     def _judge(self, lease: Lease, work: Work, window: Window, result: HandOver, *, elapsed: float) -> Settlement:
-        """Decide what becomes of each row that has an outcome; the others were never handed over."""
+        """Decide what becomes of each row that has an outcome or was put off; the others were never handed over."""
         assert window.at is not None  # noqa: S101 -- a window with rows has a time
         now = window.at + timedelta(seconds=elapsed)
         done = Settlement()
@@ -177,6 +180,9 @@ class Engine:
             work.refusals.add(verdict)
             done.add_outcome(row, verdict, outcome)
         work.refusals.add_accepted(len(done.accepted))
+        for row, until in window.quiet:
+            verdict = put_off(row.id, until=until, not_after=window.not_after, uncertain=row.uncertain)
+            done.add(row, verdict, evidence=PUT_OFF)
         return done
 
     def _what_next(self, lease: Lease, work: Work, result: HandOver, *, size: int) -> Want:

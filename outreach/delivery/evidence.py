@@ -20,7 +20,7 @@ from outreach.core.vocabulary import CounterKind, DeliveryState, Receipt
 from outreach.delivery import counters, queries
 from outreach.delivery.connection import Link, callers_link, change, fetch, transaction
 from outreach.delivery.hand import Lease
-from outreach.delivery.settle import Settlement
+from outreach.delivery.settle import PUT_OFF, Settlement
 from outreach.delivery.verdicts import resolved_by_evidence
 
 #: A receipt is replaced only by one that says more.
@@ -73,6 +73,7 @@ def append_late(link: Link, lease: Lease, done: Settlement) -> None:
             provider_id=line.provider_id,
         )
         for line in done.lines
+        if line.evidence != PUT_OFF  # which nobody was handed
     ]
     append_all(link, lease.run, evidence, batch=lease.batch, fence=lease.fence)
 

@@ -15,11 +15,13 @@ import psycopg
 
 from outreach.audience.selection import compile_selection
 from outreach.core import failpoints
+from outreach.core.database import COMMIT_LATER
 from outreach.core.queue import enqueue, is_stopping
 from outreach.core.vocabulary import CampaignState, CounterKind, Lane, RunKind
 from outreach.delivery import counters, queries
 from outreach.delivery.balance import split
 from outreach.delivery.connection import Identity, Link, change, connect, fetch, fetch_one, identity, transaction
+from outreach.delivery.partitions import analyze_young
 from outreach.delivery.recipients import named_rows, public_rows
 from outreach.delivery.runs import advance_run
 
@@ -49,6 +51,8 @@ class Plan:
     ancestors: list[int]
     #: The database on which the run was made; '' where nobody noted it.
     system: str
+    #: Whether any reader of its topics chose a digest.
+    has_digest_readers: bool
 
     @property
     def lane(self) -> str:
@@ -94,7 +98,10 @@ def write_chunk(link: Link, run_id: int, *, here: Identity, size: Size) -> bool 
             return None
         deltas: counters.Deltas = Tally()
         if plan.position == 0:
-            _write_others(link, plan, deltas)
+            _write_others(link, plan, deltas)  # posts may be read in a feed at once
+        else:
+            # No message leaves before its chunk is safe: the commit that takes it in hand waits for the log before.
+            change(link, COMMIT_LATER)
         chunk = size.chunk if plan.position else min(size.chunk, FIRST_CHUNK)
         last, people = _write_people(link, plan, deltas, chunk=chunk, batch=size.batch)
         failpoints.hit("fanout.before_commit", drop=link.close)
@@ -105,6 +112,8 @@ def write_chunk(link: Link, run_id: int, *, here: Identity, size: Size) -> bool 
         counters.write(link, run_id, deltas)
     if is_advanced:
         failpoints.hit("fanout.after_commit")
+        if plan.position == 0:
+            analyze_young(link)
     return is_last if is_advanced else None
 
 
@@ -114,7 +123,8 @@ def _claim(link: Link, run_id: int, here: Identity) -> Plan | None:
     plan = _read(link, run_id)
     if locked is None or not locked[0] or plan is None:
         return None
-    is_ours = plan.system in {"", here.system} and plan.kind != RunKind.NOTICE  # whose rows `notices` adds
+    is_written_elsewhere = plan.kind in {RunKind.NOTICE, RunKind.DIGEST}
+    is_ours = plan.system in {"", here.system} and not is_written_elsewhere
     return plan if is_ours and plan.state == CampaignState.RUNNING and not plan.is_done else None
 
 
@@ -132,6 +142,7 @@ def _read(link: Link, run_id: int) -> Plan | None:
         is_done=row[5] is not None,
         ancestors=[int(part) for part in row[6].rstrip("/").split("/")],
         system=row[7],
+        has_digest_readers=row[8],
     )
 
 
@@ -140,18 +151,21 @@ def _write_people(link: Link, plan: Plan, deltas: counters.Deltas, *, chunk: int
     if plan.kind == RunKind.TEST:
         return 0, 0
     parts = split(link, plan.frozen)
-    selection = compile_selection(plan.frozen, ancestors=plan.ancestors, salt=plan.salt, split=parts)
+    selection = compile_selection(
+        plan.frozen, ancestors=plan.ancestors, salt=plan.salt, split=parts, has_digests=plan.has_digest_readers
+    )
     if selection is None:
         return 0, 0
     first, last, people = fetch(link, selection.bound, **selection.behind(plan.position, chunk))[0]
     if not people:
         return plan.position, 0
     params = selection.between(plan.position, last)
-    is_dense = last - first < MOST_BESIDE * people
+    is_dense = bool(selection.dense) and last - first < MOST_BESIDE * people
     if is_dense:
         change(link, queries.MERGE_TABLES)
     sql = selection.dense if is_dense else selection.sql
-    rows = fetch(link, sql + queries.INSERT_CHUNK, **params, run=plan.id, lane=plan.lane, size=batch)
+    insert = queries.INSERT_CHUNK_WITH_DIGESTS if selection.has_digests else queries.INSERT_CHUNK
+    rows = fetch(link, sql + insert, **params, run=plan.id, lane=plan.lane, size=batch)
     for channel, language, state, reason, count in rows:
         counters.born(deltas, channel=channel, language=language, state=state, reason=reason, count=count)
     return last, people

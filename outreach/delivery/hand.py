@@ -56,5 +56,7 @@ class Row(NamedTuple):
     #: None also where no content of the run reads them.
     attributes: dict[str, Any] | None = None
     is_measured: bool | None = None
-    #: Of a notice: what its caller handed in.
+    #: Quiet hours of the person, where they have any: `begins ends zone`.
+    quiet: str | None = None
+    #: Of a notice: what its caller handed in. Of a digest: what it tells.
     data: dict[str, Any] | None = None

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from outreach.campaigns.colours import palette
 from outreach.delivery.look import Look, direction
+from outreach.delivery.questions import SCALES, word_ends, word_steps
 
 #: The frame speaks the content's language, whatever language its author's console has.
 WORDS: Final[dict[str, dict[str, str]]] = {
@@ -25,6 +26,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unsubscribe": "Отписване",
         "view": "Вижте писмото в браузъра",
         "sent_by": "Изпраща",
+        "write": "Напишете ни",
     },
     "en": {
         "because_topic": "You get this e-mail because you chose the topic",
@@ -33,6 +35,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unsubscribe": "Unsubscribe",
         "view": "View this e-mail in your browser",
         "sent_by": "Sent by",
+        "write": "Write to us",
     },
 }
 QUOTES: Final = {"bg": "„{}“", "en": "“{}”"}
@@ -47,6 +50,33 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def draw_question(question: str, *, words: str, url: str, language: str, look: Look) -> str:
+    """HTML of a question: its words and a button for each answer."""
+    scale = SCALES.get(question)
+    return (
+        _environment()
+        .get_template("question.html")
+        .render(
+            question=question,
+            words=Markup(escape(words)),  # noqa: S704 -- escaped in this very expression
+            word=WORDS[language]["write"],
+            url=url,
+            scale=scale,
+            steps=word_steps(question, language) if scale else {},
+            ends=word_ends(question, language) if scale else (),
+            palette=palette(look.colour, look.link_colour),
+        )
+    )
+
+
+def draw_question_text(question: str, *, words: str, url: str, language: str) -> str:
+    """The same for the text part, as HTML that is still to be made text."""
+    scale = SCALES.get(question)
+    low, high = word_ends(question, language)
+    ends = f"<br>{scale.low}: {escape(low)}, {scale.high}: {escape(high)}" if scale else ""
+    return f"<p>{escape(words)} ({url}){ends}</p>"
 
 
 def frame_html(body: str, *, language: str, look: Look, values: Mapping[str, Any]) -> str:

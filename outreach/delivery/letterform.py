@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from channels.base import Message
 from channels.mime_form import MailForm
 from outreach.delivery.letters import Letterhead, as_subject
+from outreach.delivery.personal_urls import PersonalUrls
 from outreach.delivery.sameness import Sameness
-from outreach.delivery.slots import Slot, filled
-from outreach.delivery.tokens import Series
+from outreach.delivery.slots import Filler
 
 if TYPE_CHECKING:
     from outreach.delivery.render import Recipient
@@ -23,13 +24,12 @@ class LetterForm:
 
     letter: Letterhead
     form: MailForm
-    #: In the order of their numbers.
-    slots: tuple[Slot, ...]
+    #: Of the slots, in the order of their numbers.
+    fillers: tuple[Filler, ...]
     #: Texts and numbers of slots.
     subject: tuple[str | int, ...]
-    base_url: str
-    #: Of the person and of the view in the browser, in this order.
-    tokens: Series
+    #: Those that the slots and the headers hold.
+    urls: PersonalUrls
     language: str
 
     def mail(self, recipient: Recipient) -> Message | None:
@@ -38,19 +38,13 @@ class LetterForm:
         Raises:
             UnsupportedContent: their address cannot be written to.
         """
-        person_token, view_token = self.tokens.make(recipient.delivery)
-        unsubscribe_url = f"{self.base_url}/u/{person_token}"
-        urls = {
-            "unsubscribe_url": unsubscribe_url,
-            "preferences_url": f"{self.base_url}/p/{person_token}",
-            "view_url": f"{self.base_url}/v/{view_token}",
-        }
+        urls = self.urls.make(recipient.delivery)
         person = recipient.subscriber or {}
-        values = [filled(slot, person, urls) for slot in self.slots]
+        values = [fill(person, urls) for fill in self.fillers]
         subject = as_subject("".join([piece if isinstance(piece, str) else values[piece] for piece in self.subject]))
         public_id = f"{self.letter.run_id}-{recipient.delivery}"
         message_id = self.letter.message_id(public_id)
-        headers = self.letter.header_lines(public_id, message_id, unsubscribe_url)
+        headers = self.letter.header_lines(public_id, message_id, urls["unsubscribe_url"])
         raw = self.form.fill(values, to=recipient.to, subject=subject, headers=headers)
         return None if raw is None else self._made(public_id, recipient.to, subject, message_id, raw)
 
@@ -67,7 +61,11 @@ class LetterForm:
 
 
 def letter_form(
-    sameness: Sameness | None, letter: Letterhead | None, *, base_url: str, tokens: Series, language: str
+    sameness: Sameness | None,
+    letter: Letterhead | None,
+    *,
+    urls: Callable[[Collection[str]], PersonalUrls],
+    language: str,
 ) -> LetterForm | None:
     """The form of a content; None where each message has to be rendered by itself."""
     if sameness is None or letter is None or letter.skeleton is None:
@@ -78,9 +76,8 @@ def letter_form(
     return LetterForm(
         letter=letter,
         form=form,
-        slots=sameness.slots,
+        fillers=sameness.fillers,
         subject=sameness.form.subject,
-        base_url=base_url,
-        tokens=tokens,
+        urls=urls({"unsubscribe_url", *sameness.urls}),
         language=language,
     )

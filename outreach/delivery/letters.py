@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from channels.base import Part, UnsupportedContent
 from channels.mime import Skeleton
@@ -16,6 +17,9 @@ from outreach.delivery.compile import CompiledContent
 from outreach.delivery.parts import parts_of
 
 LONGEST_SUBJECT: Final = 900
+#: What begins the subject of a mail that a program writes to unsubscribe; the Message-ID of ours follows.
+UNSUBSCRIBE: Final = "unsubscribe:"
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,290}>")
 
 
 def as_subject(text: str) -> str:
@@ -58,17 +62,33 @@ class Letterhead:
 
     @functools.cached_property
     def _lines(self) -> str:
-        own = (("Message-ID", "<%(message_id)s>"), *self.headers("%(id)s", "%(url)s"))
+        own = (("Message-ID", "<%(message_id)s>"), *self.headers("%(id)s", "%(url)s", "%(message_id)s"))
         return "".join([f"{name}: {value}\r\n" for name, value in own])
 
-    def headers(self, public_id: str, unsubscribe_url: str) -> tuple[tuple[str, str], ...]:
+    @functools.cached_property
+    def _mailbox(self) -> str:
+        """Where people may write to leave, as a URI holds it; '' where nobody reads answers, or it needs escapes."""
+        address = parseaddr(self.reply_to)[1]
+        return address if address == quote(address, safe="@+") else ""
+
+    def headers(self, public_id: str, unsubscribe_url: str, message_id: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""
+        # For programs that know RFC 2369 alone; the signed id makes the mail that they write unmistakable.
+        by_mail = f", <mailto:{self._mailbox}?subject={UNSUBSCRIBE}{message_id}>" if self._mailbox else ""
         way_out = (
-            ("List-Unsubscribe", f"<{unsubscribe_url}>"),
+            ("List-Unsubscribe", f"<{unsubscribe_url}>{by_mail}"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
         own = way_out if self.has_way_out else ()
         return (*own, ("X-Outreach-Delivery", public_id)) if self.names_delivery else own
+
+
+def thread_headers(data: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    """Of an answer: the message that it answers, so that mail programs show both together."""
+    answered = str((data or {}).get("in_reply_to", ""))
+    if not _MESSAGE_ID.fullmatch(answered):
+        return ()
+    return ("In-Reply-To", answered), ("References", answered)
 
 
 def letterhead(
@@ -97,6 +117,8 @@ def letterhead(
 
 def _fixed_headers(frozen: Mapping[str, Any], *, run_id: int, host: str) -> tuple[tuple[str, str], ...]:
     organisation = frozen["organisation"]["slug"]
+    if frozen.get("notice", {}).get("confirms") == "answer":  # a person wrote it, to one who waits for it
+        return (("Feedback-ID", f"{run_id}:answer:{organisation}:outreach"),)
     if "notice" in frozen:
         return ("Auto-Submitted", "auto-generated"), ("Feedback-ID", f"{run_id}:notice:{organisation}:outreach")
     list_name = next(iter(frozen.get("topic_slugs", {}).values()), "news")

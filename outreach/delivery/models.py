@@ -62,8 +62,15 @@ class Delivery(models.Model):
     #: In [0, 1): fixed at fan-out by salted hash; hold-out and variant are functions of it.
     draw = models.FloatField(default=0.0)
     batch = models.ForeignKey(
-        "outreach.Batch", on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="deliveries"
+        "outreach.Batch",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="deliveries",
     )
+    #: Came to its batch later, so that the range of ids of none holds it: after a retry, or to another account.
+    is_moved = models.BooleanField(default=False, db_default=False)
     state = models.TextField(choices=DeliveryState.choices, default=DeliveryState.PLANNED)
     reason = models.TextField(choices=Reason.choices, default="")
     #: Why this channel, where one was chosen: see `delivery.choice`; '' where nothing was chosen.
@@ -83,6 +90,7 @@ class Delivery(models.Model):
     class Meta:
         managed = True
         constraints = [models.UniqueConstraint(fields=["run", "target", "channel"], name="delivery_once")]
+        indexes = [models.Index(fields=["batch"], condition=models.Q(is_moved=True), name="delivery_moved")]
 
     def __str__(self) -> str:
         return self.public_id
@@ -133,6 +141,82 @@ class Notice(models.Model):
         return f"{self.run_id}-{self.delivery}"
 
 
+class Digest(models.Model):
+    """What one reader was told together at one time on one channel. Its fate is that of its delivery."""
+
+    objects = OwnedQuerySet["Digest"].as_manager()
+
+    #: Whose messages it tells.
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    subscriber = models.ForeignKey(
+        "outreach.Subscriber", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    #: When it was to come: a period of the reader's ends here, and has no second one.
+    due_at = models.DateTimeField()
+    run = models.ForeignKey("outreach.Run", on_delete=models.CASCADE, related_name="digests", db_index=False)
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField()
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "organisation", "channel", "due_at"], name="digest_once"),
+            models.UniqueConstraint(fields=["run", "delivery"], name="digest_of_delivery"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}-{self.delivery}"
+
+
+class DigestItem(models.Model):
+    """A message that was kept for a reader who chose a digest: a row of the ledger, `skipped(digested)`."""
+
+    #: Of the campaign.
+    run = models.ForeignKey(
+        "outreach.Run", on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="kept_for_digests"
+    )
+    #: `Delivery.id`.
+    delivery = models.BigIntegerField()
+    #: The run's.
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, db_index=False, related_name="+")
+    subscriber = models.ForeignKey(
+        "outreach.Subscriber", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    #: 1 for the next daily digest, 7 for the next weekly one.
+    days = models.PositiveSmallIntegerField()
+    #: Its digest is the first that is due after this moment.
+    since = models.DateTimeField()
+    #: When that is; null until somebody has reckoned it, or where it has to be reckoned again.
+    due_at = models.DateTimeField(null=True)
+    #: Which digest told it.
+    digest = models.ForeignKey(Digest, on_delete=models.CASCADE, null=True, db_index=False, related_name="items")
+    #: Why none tells it: a Reason.
+    dropped = models.CharField(max_length=20, default="", db_default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "delivery"], name="digest_item_once")]
+        indexes = [
+            # What waits of one organisation, by the time at which it is due.
+            models.Index(
+                fields=["organisation", "due_at"],
+                condition=models.Q(digest__isnull=True, dropped=""),
+                name="digest_item_waits",
+            ),
+            # What waits for one reader.
+            models.Index(
+                fields=["subscriber", "channel"],
+                condition=models.Q(digest__isnull=True, dropped=""),
+                name="digest_item_of_reader",
+            ),
+            models.Index(fields=["digest"], condition=models.Q(digest__isnull=False), name="digest_items"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}-{self.delivery}"
+
+
 class Batch(models.Model):
     """A range of one run's deliveries on one account, leased by one worker at a time."""
 
@@ -150,6 +234,9 @@ class Batch(models.Model):
     inherited = models.SmallIntegerField(default=0)
     #: Whether it gathers retries of one minute: such a batch is found by (run, account, due_at).
     is_retry = models.BooleanField(default=False)
+    #: `Delivery.id`s between which the rows lie that it was made with; null where it was made for moved ones.
+    first_id = models.BigIntegerField(null=True)
+    last_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

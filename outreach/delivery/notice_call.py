@@ -30,6 +30,9 @@ class NoticeCall:
     data: Mapping[str, Any]
     #: '' for the person's, else the organisation's.
     language: str = ""
+    #: Whether the person asked for just this a moment ago, as for a link to their own data: then no suppression
+    #: holds it back, but that of an address that does not exist. Nobody outside the product can say so.
+    is_own_wish: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

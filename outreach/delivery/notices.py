@@ -15,7 +15,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from outreach.audience.erasure import on_erase
+from outreach.audience.erasure import Erased, on_erase
+from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core import audit
 from outreach.core.access import Actor, product_itself
@@ -36,10 +37,13 @@ from outreach.delivery.render import Recipient, RenderingFailed, compile_run
 from outreach.delivery.review import SAMPLE_DELIVERY
 from outreach.delivery.runs import cancel_run, resume_run
 
+_WITH_LINK: Final = "{{ data.text }}{% if data.has_link %}\n{{ preferences_url }}{% endif %}"
 #: Characters of `data` as JSON.
 LONGEST_DATA: Final = 20_000
 #: A run that was closed between finding it and adding to it is looked for again.
 TRIES: Final = 3
+#: Runs that no campaign stands behind.
+_BESIDE: Final = (RunKind.NOTICE, RunKind.DIGEST)
 
 
 def send_notice(actor: Actor, call: NoticeCall) -> Notice:
@@ -55,7 +59,11 @@ def send_notice(actor: Actor, call: NoticeCall) -> Notice:
     wording = read_wording(call, organisation)
     addressee = read_addressee(call, organisation, wording)
     chosen = [content for content in wording.contents if content["channel"] == addressee.channel]
-    notice = {"template": wording.template.slug if wording.template else "", "lawful_basis": wording.lawful_basis}
+    notice: dict[str, Any] = {
+        "template": wording.template.slug if wording.template else "",
+        "lawful_basis": wording.lawful_basis,
+        **({"is_own_wish": True} if call.is_own_wish else {}),
+    }
     plan = with_accounts(plan_of(organisation, chosen, name=wording.name, notice=notice), organisation)
     spoken = call.language or (addressee.subscriber.language if addressee.subscriber else "")
     content = content_for(plan, addressee.channel, spoken)
@@ -98,10 +106,14 @@ def send_own_words(
     language: str,
     word: str,
     account: int | None = None,
+    data: Mapping[str, Any] | None = None,
+    subscriber: Subscriber | None = None,
 ) -> Notice:
     """Send a text of the product itself: what it confirms is `word`.
 
-    With an `account` it answers what came in there, which a STOP does not hold back.
+    With an `account` it answers what came in there, which a STOP does not hold back; 0 for any account. `data` is what
+    `subject` reads beside the text; `has_link` in it says whether the link to the preferences of the `subscriber`,
+    whose the address is, follows the text.
 
     Raises:
         StateConflict: the organisation has no account that could send it.
@@ -111,16 +123,17 @@ def send_own_words(
         "language": language,
         "format": "text",
         "subject": subject,
-        # Not the text itself: it is nobody's template, and one run a day takes them all.
-        "body": "{{ data.text }}",
-        "account": account,
+        # Not the text itself: it is nobody's template, and one run a day takes them all, whatever they say.
+        "body": _WITH_LINK if data and "has_link" in data else "{{ data.text }}",
+        "account": account or None,
     }
     basis = LawfulBasis.LEGAL_OBLIGATION.value
     wording = Wording(template=None, name=word, lawful_basis=basis, contents=[content])
-    notice = {"template": "", "lawful_basis": basis, **({"confirms": word} if account else {})}
+    notice = {"template": "", "lawful_basis": basis, **({"confirms": word} if account is not None else {})}
     plan = with_accounts(plan_of(organisation, [content], name=word, notice=notice), organisation)
-    call = NoticeCall(to={"channel": channel, "value": to}, data={"text": text}, language=language)
-    addressee = Addressee(channel=channel, value=to, normalised=normalised)
+    told = {"text": text, **(data or {})}
+    call = NoticeCall(to={"channel": channel, "value": to}, data=told, language=language)
+    addressee = Addressee(channel=channel, value=to, normalised=normalised, subscriber=subscriber)
     actor = product_itself(organisation)
     return _store(actor, call, wording, addressee, plan=plan, content=plan["contents"][0], is_single=False)
 
@@ -201,9 +214,9 @@ def _store(
 
 
 def stopped_runs(organisation: Organisation) -> OwnedQuerySet[Run]:
-    """Runs of notices that wait for somebody: held or paused, each with messages that have not left."""
+    """Runs of notices and digests that wait for somebody: held or paused, each with messages that have not left."""
     waiting = (CampaignState.HELD, CampaignState.PAUSING, CampaignState.PAUSED)
-    return Run.objects.for_organisation(organisation).filter(kind=RunKind.NOTICE, state__in=waiting).order_by("-pk")
+    return Run.objects.for_organisation(organisation).filter(kind__in=_BESIDE, state__in=waiting).order_by("-pk")
 
 
 @transaction.atomic
@@ -230,10 +243,11 @@ def cancel_notices(actor: Actor, run: Run) -> None:
     audit.record(actor, "notices.cancelled", run)
 
 
-def forget_notices(subscriber_id: int, addresses: list[tuple[str, str]]) -> None:
+def forget_notices(erased: Erased) -> None:
     """Empty what notices hold of a person who is erased, by name or by address; their fates stay."""
-    digests = [address_digest(channel, normalised) for channel, normalised in addresses]
-    mine = Notice.objects.filter(subscriber=subscriber_id) | Notice.objects.filter(digest__in=digests)
+    digests = [address_digest(channel, normalised) for channel, normalised in erased.addresses]
+    by_address = Notice.objects.filter(digest__in=digests, organisation__in=erased.organisations)
+    mine = Notice.objects.filter(subscriber=erased.subscriber) | by_address
     with_evidence = list(mine.values_list("run_id", "delivery"))
     mine.update(value="", normalised="", data={})
     for run, delivery in with_evidence:

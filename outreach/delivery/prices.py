@@ -14,6 +14,7 @@ from typing import Any, Final
 import phonenumbers
 from babel.numbers import list_currencies
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from outreach.core import audit, clock
@@ -218,6 +219,6 @@ def _read_day(value: Any) -> date | None:
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(str(value or "").strip()) if value else clock.now().date()
+        return date.fromisoformat(str(value or "").strip()) if value else timezone.localdate(clock.now())
     except ValueError:
         return None

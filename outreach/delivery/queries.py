@@ -3,12 +3,36 @@
 Rules kept here: ledger times are `clock_timestamp()`; a settle names no indexed column but `batch_id`, which changes
 only for a retry; counters are a transaction's last statement; a batch's row is locked before its rows are looked at.
 No statement of the hot path compares `run_id` alone with a constant: of a run that began after the last ANALYZE the
-planner expects one row, and would read the whole run to find a hundred.
+planner expects one row, and would read the whole run to find a hundred. A range of ids is asked for in its order: then
+the key, which has it, is always the cheaper index.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from outreach.delivery import digest_queries
+
+# --- a batch's rows ---
+
+#: The open rows of a batch: those of the range that it was made with, and those that came to it later. The planner
+#: knows nothing of either, so that each part names what only its own index has.
+_OF_BATCH: Final = """(
+            SELECT {columns} FROM outreach_delivery d
+            WHERE d.run_id = %(run)s AND d.id >= (SELECT first_id FROM outreach_batch WHERE id = %(batch)s)
+              AND d.id <= (SELECT last_id FROM outreach_batch WHERE id = %(batch)s)
+              AND d.batch_id = %(batch)s AND NOT d.is_moved AND d.state IN ('planned', 'deferred')
+            ORDER BY d.id
+        )
+        UNION ALL
+        SELECT {columns} FROM outreach_delivery d
+        WHERE d.batch_id = %(batch)s AND d.is_moved AND d.state IN ('planned', 'deferred')"""
+_IDS_OF_BATCH: Final = _OF_BATCH.replace("{columns}", "d.run_id, d.id")
+_OPEN_OF_BATCH: Final = _OF_BATCH.replace(
+    "{columns}",
+    """d.run_id, d.id, d.target, d.channel, d.language, d.subscriber_id, d.address_id, d.draw, d.state,
+                d.reason, d.uncertain, d.attempts, d.created_at""",
+)
 
 # --- fan-out ---
 
@@ -17,7 +41,11 @@ LOCK_FANOUT: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('outreac
 
 #: What fan-out needs of its run.
 READ_RUN: Final = """
-SELECT r.state, r.kind, r.frozen, r.salt, r.fanned_out_to, r.fanned_out_at, o.path, r.system_identifier
+SELECT r.state, r.kind, r.frozen, r.salt, r.fanned_out_to, r.fanned_out_at, o.path, r.system_identifier,
+    EXISTS (
+        SELECT FROM jsonb_array_elements_text(r.frozen -> 'topics') AS t (id)
+        JOIN outreach_subscription s ON s.topic_id = t.id::bigint
+        WHERE s.state = 'subscribed' AND s.frequency IS NOT NULL)
 FROM outreach_run r JOIN outreach_organisation o ON o.id = r.organisation_id
 WHERE r.id = %(run)s
 """
@@ -25,46 +53,69 @@ WHERE r.id = %(run)s
 #: What Selection.dense is written for; until the transaction's end.
 MERGE_TABLES: Final = "SET LOCAL enable_nestloop = off"
 
-#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. Without
-#: ON CONFLICT, which doubles the price: the position moves in the same transaction, so a row that is there
-#: already is a contradiction, and the unique constraint says so.
+#: Follows a Selection: writes a chunk's rows and their batches of about `size` rows, and says what it wrote. Ids are
+#: given in the order of the batches, each of which keeps the range of its own. Without ON CONFLICT, which doubles the
+#: price: the position moves in the same transaction, so a row that is there already is a contradiction, and the unique
+#: constraint says so.
 _INSERT_ROWS: Final = """,
 numbered AS MATERIALIZED (
-    SELECT c.*, row_number() OVER (PARTITION BY c.is_planned, c.account_id ORDER BY c.subscriber_id) - 1 AS number
+    SELECT c.*, nextval('outreach_delivery_id_seq') AS id,
+        row_number() OVER (PARTITION BY c.is_planned, c.account_id ORDER BY c.subscriber_id) - 1 AS number
     FROM (SELECT *, state = 'planned' AS is_planned FROM chosen) AS c
+),
+tallied AS MATERIALIZED (
+    SELECT account_id, channel, language, state, reason, count(*) AS rows
+    FROM numbered GROUP BY account_id, channel, language, state, reason
 ),
 parts AS MATERIALIZED (
     SELECT account_id, rows, parts,
         ARRAY(SELECT nextval('outreach_batch_id_seq') FROM generate_series(1, parts)) AS batches
     FROM (
-        SELECT account_id, count(*) AS rows, greatest(1, round(count(*) / %(size)s::numeric))::bigint AS parts
-        FROM numbered WHERE is_planned GROUP BY account_id
+        SELECT account_id, sum(rows)::bigint AS rows,
+            greatest(1, round(sum(rows) / %(size)s::numeric))::bigint AS parts
+        FROM tallied WHERE state = 'planned' GROUP BY account_id
     ) AS counted
 ),
 batches AS (
-    INSERT INTO outreach_batch
-        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
-    SELECT unnest(batches), %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}',
-        0, false, clock_timestamp()
-    FROM parts
+    INSERT INTO outreach_batch (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry,
+        first_id, last_id, created_at)
+    SELECT parts.batches[1 + range.part], %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()),
+        'ready', 0, '{}', 0, false, range.first_id, range.last_id, clock_timestamp()
+    FROM parts JOIN (
+        SELECT account_id, c.number * parts.parts / parts.rows AS part, min(c.id) AS first_id, max(c.id) AS last_id
+        FROM numbered c JOIN parts USING (account_id) WHERE c.is_planned GROUP BY 1, 2
+    ) AS range USING (account_id)
 ),
 written AS (
     INSERT INTO outreach_delivery
-        (run_id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason,
+        (run_id, id, target, channel, subscriber_id, address_id, account_id, language, draw, batch_id, state, reason,
         choice, fallback_of)
-    SELECT %(run)s, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language, c.draw,
-        parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason, c.choice,
+    SELECT %(run)s, c.id, 's:' || c.subscriber_id, c.channel, c.subscriber_id, c.address_id, c.account_id, c.language,
+        c.draw, parts.batches[1 + c.number * parts.parts / parts.rows], c.state, c.reason, c.choice,
         {fallback_of}
     FROM numbered c LEFT JOIN parts ON c.is_planned AND parts.account_id = c.account_id
-)
-SELECT channel, language, state, reason, count(*) FROM numbered GROUP BY channel, language, state, reason
+){digests}
+SELECT channel, language, state, reason, sum(rows)::bigint FROM tallied GROUP BY channel, language, state, reason
 """
-INSERT_CHUNK: Final = _INSERT_ROWS.replace("{fallback_of}", "NULL")
+INSERT_CHUNK: Final = _INSERT_ROWS.replace("{fallback_of}", "NULL").replace("{digests}", "")
+
+#: The same where some of the readers chose a digest: what is kept for them is told in their next one.
+INSERT_CHUNK_WITH_DIGESTS: Final = _INSERT_ROWS.replace("{fallback_of}", "NULL").replace(
+    "{digests}",
+    """,
+kept AS (
+    INSERT INTO outreach_digestitem
+        (run_id, delivery, organisation_id, subscriber_id, channel, days, since, dropped)
+    SELECT r.id, c.id, r.organisation_id, c.subscriber_id, c.channel, c.digest_days, clock_timestamp(), ''
+    FROM numbered c JOIN outreach_run r ON r.id = %(run)s WHERE c.reason = 'digested'
+)""",
+)
 
 #: Writes rows that are no member of an audience: posts, feed entries, test recipients. A batch an account.
 INSERT_OTHERS: Final = """
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(%(targets)s::text[], %(channels)s::text[], %(languages)s::text[], %(accounts)s::bigint[],
+    SELECT row.*, nextval('outreach_delivery_id_seq') AS id
+    FROM unnest(%(targets)s::text[], %(channels)s::text[], %(languages)s::text[], %(accounts)s::bigint[],
         %(subscribers)s::bigint[], %(states)s::text[], %(reasons)s::text[])
         AS row (target, channel, language, account_id, subscriber_id, state, reason)
     WHERE NOT EXISTS (
@@ -72,20 +123,23 @@ WITH given AS MATERIALIZED (
         WHERE d.run_id = %(run)s AND d.target = row.target AND d.channel = row.channel)
 ),
 parts AS MATERIALIZED (
-    SELECT account_id, nextval('outreach_batch_id_seq') AS id
-    FROM (SELECT DISTINCT account_id FROM given WHERE state = 'planned') AS accounts
+    SELECT account_id, nextval('outreach_batch_id_seq') AS id, first_id, last_id
+    FROM (
+        SELECT account_id, min(id) AS first_id, max(id) AS last_id
+        FROM given WHERE state = 'planned' GROUP BY account_id
+    ) AS accounts
 ),
 batches AS (
-    INSERT INTO outreach_batch
-        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
+    INSERT INTO outreach_batch (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry,
+        first_id, last_id, created_at)
     SELECT id, %(run)s, account_id, %(lane)s, date_trunc('minute', clock_timestamp()), 'ready', 0, '{}', 0, false,
-        clock_timestamp()
+        first_id, last_id, clock_timestamp()
     FROM parts
 ),
 written AS (
     INSERT INTO outreach_delivery
-        (run_id, target, channel, subscriber_id, account_id, language, batch_id, state, reason, settled_at)
-    SELECT %(run)s, g.target, g.channel, g.subscriber_id, g.account_id, g.language, parts.id, g.state, g.reason,
+        (run_id, id, target, channel, subscriber_id, account_id, language, batch_id, state, reason, settled_at)
+    SELECT %(run)s, g.id, g.target, g.channel, g.subscriber_id, g.account_id, g.language, parts.id, g.state, g.reason,
         CASE WHEN g.state = 'accepted' THEN clock_timestamp() END
     FROM given g LEFT JOIN parts ON g.state = 'planned' AND parts.account_id = g.account_id
     RETURNING channel, language, state, reason, settled_at
@@ -211,7 +265,7 @@ chosen AS (
 )"""
 
 #: Writes fallbacks as fan-out writes its rows, each with the message that it stands in for.
-INSERT_FALLBACKS: Final = _INSERT_ROWS.replace("{fallback_of}", "c.fallback_of")
+INSERT_FALLBACKS: Final = _INSERT_ROWS.replace("{fallback_of}", "c.fallback_of").replace("{digests}", "")
 
 #: Notes that failures were looked for, and how many were known.
 NOTE_LOOK: Final = """
@@ -319,7 +373,9 @@ batch AS MATERIALIZED (
     WHERE b.id = %(batch)s AND b.state = 'ready' AND b.in_hand = '{}' FOR UPDATE OF b SKIP LOCKED
 ),
 rows AS MATERIALIZED (
-    SELECT d.run_id, d.id FROM batch JOIN outreach_delivery d ON d.batch_id = batch.id
+    SELECT d.run_id, d.id
+    FROM batch CROSS JOIN ({ids_of_batch} OFFSET 0) AS own
+    JOIN outreach_delivery d ON d.run_id = own.run_id AND d.id = own.id
     WHERE d.state IN ('planned', 'deferred') AND d.attempts = 0 AND NOT d.uncertain
       AND d.account_id = %(account)s AND d.channel = %(channel)s AND d.language = ANY (%(languages)s::text[])
     ORDER BY d.id FOR UPDATE OF d
@@ -349,20 +405,19 @@ told AS (
     WHERE old.id = %(account)s
 ),
 moved AS (
-    UPDATE outreach_delivery d SET account_id = p.account_id, batch_id = t.batch_id
+    UPDATE outreach_delivery d SET account_id = p.account_id, batch_id = t.batch_id, is_moved = true
     FROM placed p JOIN targets t ON t.account_id = p.account_id
     WHERE d.run_id = p.run_id AND d.id = p.id
     RETURNING d.id
 )
 SELECT count(*) FROM moved
-"""
+""".replace("{ids_of_batch}", _IDS_OF_BATCH)
 
 #: Ends a batch that nobody holds and that has no open row left: its account may never be leased again.
 END_EMPTY_BATCH: Final = """
 UPDATE outreach_batch b SET state = 'done'
-WHERE b.id = %(batch)s AND b.state = 'ready' AND b.in_hand = '{}' AND NOT EXISTS (
-    SELECT FROM outreach_delivery d WHERE d.batch_id = b.id AND d.state IN ('planned', 'deferred'))
-"""
+WHERE b.id = %(batch)s AND b.state = 'ready' AND b.in_hand = '{}' AND NOT EXISTS ({ids_of_batch})
+""".replace("{ids_of_batch}", _IDS_OF_BATCH)
 
 # --- notices ---
 
@@ -394,9 +449,10 @@ made AS MATERIALIZED (
     FROM run
 ),
 batch AS (
-    INSERT INTO outreach_batch
-        (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
-    SELECT batch_id, id, %(account)s, 'notices', clock_timestamp(), 'ready', 0, '{}', 0, false, clock_timestamp()
+    INSERT INTO outreach_batch (id, run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry,
+        first_id, last_id, created_at)
+    SELECT batch_id, id, %(account)s, 'notices', clock_timestamp(), 'ready', 0, '{}', 0, false,
+        delivery_id, delivery_id, clock_timestamp()
     FROM made
 ),
 delivery AS (
@@ -539,7 +595,8 @@ settled AS (
     UPDATE outreach_delivery d
     SET state = v.state, reason = v.reason, uncertain = v.uncertain, attempts = d.attempts + v.tries,
         provider_id = coalesce(nullif(v.provider_id, ''), d.provider_id),
-        batch_id = coalesce(v.batch_id, d.batch_id), settled_at = guard.at
+        batch_id = coalesce(v.batch_id, d.batch_id), is_moved = d.is_moved OR v.batch_id IS NOT NULL,
+        settled_at = guard.at
     FROM guard, (
         SELECT %(run)s::bigint AS run_id, line.*
         FROM unnest(%(ids)s::bigint[], %(old_states)s::text[], %(old_reasons)s::text[], %(states)s::text[],
@@ -572,52 +629,55 @@ FROM guard LEFT JOIN (
 ) AS w ON true
 """
 
-#: Finds or makes the retry batch of each minute, and locks it before anything moves there.
+#: Finds or makes the retry batch of each time, and locks it before anything moves there.
 RETRY_BATCHES: Final = """
 INSERT INTO outreach_batch
     (run_id, account_id, lane, due_at, state, fence, in_hand, inherited, is_retry, created_at)
 SELECT %(run)s, %(account)s, %(lane)s, due_at, 'ready', 0, '{}', 0, true, clock_timestamp()
-FROM unnest(%(minutes)s::timestamptz[]) AS wanted (due_at) ORDER BY due_at
+FROM unnest(%(times)s::timestamptz[]) AS wanted (due_at) ORDER BY due_at
 ON CONFLICT (run_id, account_id, due_at) WHERE is_retry AND NOT state = 'done'
     DO UPDATE SET due_at = excluded.due_at
 RETURNING due_at, id
 """
 
-#: The first row is the run's, the others are rows of the batch as `hand.Row` has them, in no order: to sort a whole
-#: batch for each window is a sixth of the statement's price.
+#: The first row is the run's, the others are rows of the batch as `hand.Row` has them.
 _WINDOW: Final = """
 WITH run AS MATERIALIZED (
     SELECT state, not_after FROM outreach_run WHERE id = %(run)s FOR SHARE
 ),
 open AS MATERIALIZED (
-    SELECT d.run_id, d.id, d.target, d.channel, d.language, d.subscriber_id, d.address_id, d.draw, d.state, d.reason,
-        d.uncertain, d.attempts, d.created_at
-    FROM outreach_delivery d
-    WHERE d.batch_id = %(batch)s AND d.state IN ('planned', 'deferred') AND (SELECT state FROM run) = 'running'{but}
+    SELECT d.* FROM (
+        {of_batch}
+    ) AS d
+    WHERE (SELECT state FROM run) = 'running'{but}
     LIMIT %(limit)s
 ),
 judged AS MATERIALIZED (
     {judged}
-),
+),{also}
 skipped AS (
     UPDATE outreach_delivery d SET state = 'skipped', reason = j.hindrance, settled_at = clock_timestamp()
     FROM judged j WHERE j.hindrance <> '' AND d.run_id = j.run_id AND d.id = j.id
 )
 SELECT run.state, clock_timestamp(), run.not_after, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL{no_data}
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL{no_data}
 FROM run
 UNION ALL
 SELECT NULL, NULL, NULL, j.id, j.channel, j.language, j.state, j.reason, j.uncertain, j.attempts, j.draw, j.created_at,
     j.hindrance, coalesce(j.value, ''), j.subscriber_id, j.name, j.kind, j.subscriber_language, j.attributes,
-    j.is_measured{data}
+    j.is_measured, j.quiet{data}
 FROM judged j
-"""
+""".replace("{of_batch}", _OPEN_OF_BATCH)
 
-#: What may have changed since fan-out: lateness, erasure, the address, suppression, consent. A post only grows late.
-_JUDGED_PEOPLE: Final = """
+#: What may have changed since fan-out: lateness, erasure, the address, suppression, a pause, consent. A post only grows
+#: late.
+_JUDGED: Final = """
     SELECT o.*, CASE o.channel WHEN 'email' THEN a.value ELSE a.normalised END AS value,
         s.name, s.kind, s.language AS subscriber_language, s.is_measured,
         CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
+        CASE WHEN s.quiet_from IS NOT NULL THEN concat_ws(' ', s.quiet_from, s.quiet_to, coalesce(
+            nullif(s.timezone, ''), (SELECT z.timezone FROM outreach_organisation z WHERE z.id = s.organisation_id)
+        )) END AS quiet,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN o.target LIKE 'a:%%' THEN ''
@@ -627,24 +687,35 @@ _JUDGED_PEOPLE: Final = """
                 SELECT FROM outreach_suppression x WHERE x.digest = a.digest AND x.channel = a.channel
                   AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
             ) THEN 'suppressed'
+            WHEN s.paused_until IS NOT NULL AND s.paused_until > clock_timestamp() THEN 'paused'
             WHEN a.state = 'unconfirmed' THEN 'unconfirmed'
             WHEN a.state <> 'active' THEN 'invalid_address'
-            WHEN NOT EXISTS (
+            WHEN {unwanted} THEN 'unsubscribed'
+            ELSE ''
+        END AS hindrance{data}
+    FROM open o
+    LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
+    LEFT JOIN outreach_address a ON a.id = o.address_id AND a.subscriber_id = o.subscriber_id{told}
+"""
+_UNWANTED: Final = """NOT EXISTS (
                 SELECT FROM outreach_subscription c
                 WHERE c.subscriber_id = o.subscriber_id AND c.topic_id = ANY (%(topics)s::bigint[])
                   AND c.channel = o.channel AND c.state = 'subscribed'
-            ) THEN 'unsubscribed'
-            ELSE ''
-        END AS hindrance
-    FROM open o
-    LEFT JOIN outreach_subscriber s ON s.id = o.subscriber_id
-    LEFT JOIN outreach_address a ON a.id = o.address_id AND a.subscriber_id = o.subscriber_id
-"""
+            )"""
+_JUDGED_PEOPLE: Final = _JUDGED.replace("{unwanted}", _UNWANTED).replace("{data}", "").replace("{told}", "")
+
+#: Digests: of each what it tells, which is what its reader still wants.
+_JUDGED_DIGESTS: Final = (
+    _JUDGED.replace("{unwanted}", "told.data IS NULL")
+    .replace("{data}", ", told.data")
+    .replace("{told}", digest_queries.TOLD)
+)
 
 #: Recipients of a test send: named by value, so topic consent does not apply, but suppression does.
 _JUDGED_NAMED: Final = """
     SELECT o.*, n.value, s.name, s.kind, s.language AS subscriber_language, s.is_measured,
         CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
+        NULL AS quiet,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN o.target LIKE 'a:%%' THEN ''
@@ -666,6 +737,7 @@ _JUDGED_NOTICES: Final = """
     SELECT o.*, s.name, s.kind, s.language AS subscriber_language, s.is_measured, n.data,
         CASE WHEN a.id IS NULL THEN n.value WHEN o.channel = 'email' THEN a.value ELSE a.normalised END AS value,
         CASE WHEN %(reads_attributes)s THEN nullif(s.attributes, '{}') END AS attributes,
+        NULL AS quiet,
         CASE
             WHEN (SELECT not_after FROM run) < clock_timestamp() THEN 'expired'
             WHEN n.id IS NULL OR n.value = '' OR s.erased_at IS NOT NULL THEN 'erased'
@@ -674,9 +746,11 @@ _JUDGED_NOTICES: Final = """
                 SELECT FROM outreach_suppression x
                 WHERE x.digest = coalesce(a.digest, n.digest) AND x.channel = o.channel
                   AND (x.organisation_id IS NULL OR x.organisation_id = ANY (%(ancestors)s::bigint[]))
-                  -- who wrote STOP is told that it holds
-                  AND NOT (x.reason = 'stop' AND EXISTS (
-                      SELECT FROM outreach_run r WHERE r.id = o.run_id AND r.frozen->'notice'->>'confirms' <> ''))
+                  -- who wrote STOP is told that it holds; who asks for their own data gets the link, if it can arrive
+                  AND NOT EXISTS (
+                      SELECT FROM outreach_run r WHERE r.id = o.run_id
+                        AND (x.reason = 'stop' AND r.frozen->'notice'->>'confirms' <> ''
+                            OR x.reason <> 'hard_bounce' AND r.frozen->'notice'->>'is_own_wish' = 'true'))
             ) THEN 'suppressed'
             WHEN EXISTS (
                 SELECT FROM outreach_address known
@@ -694,13 +768,17 @@ _JUDGED_NOTICES: Final = """
 
 #: Chooses the next window: open rows that are still allowed; what is not becomes `skipped` here. Reads the run's state
 #: FOR SHARE, so that a pause waits for this commit and no window is committed after it.
-WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE, but="", data="", no_data="")
-WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED, but="", data="", no_data="")
-WINDOW_OF_NOTICES: Final = _WINDOW.format(judged=_JUDGED_NOTICES, but="", data=", j.data", no_data=", NULL")
+WINDOW_OF_PEOPLE: Final = _WINDOW.format(judged=_JUDGED_PEOPLE, but="", also="", data="", no_data="")
+WINDOW_OF_NAMED: Final = _WINDOW.format(judged=_JUDGED_NAMED, but="", also="", data="", no_data="")
+WINDOW_OF_NOTICES: Final = _WINDOW.format(judged=_JUDGED_NOTICES, but="", also="", data=", j.data", no_data=", NULL")
+WINDOW_OF_DIGESTS: Final = _WINDOW.format(
+    judged=_JUDGED_DIGESTS, but="", also=digest_queries.NOTE_UNTOLD, data=", j.data", no_data=", NULL"
+)
 
 #: The same without the people of some mail domains, whose buckets are empty: others need not wait behind them.
 WINDOW_BUT_DOMAINS: Final = _WINDOW.format(
     judged=_JUDGED_PEOPLE,
+    also="",
     data="",
     no_data="",
     but="""
@@ -708,6 +786,46 @@ WINDOW_BUT_DOMAINS: Final = _WINDOW.format(
           SELECT FROM outreach_address a
           WHERE a.id = d.address_id AND split_part(lower(a.normalised), '@', 2) = ANY (%(blocked)s::text[]))""",
 )
+
+# --- caps ---
+
+#: The caps that count for a run: of its topics, and of the budget that its organisation joined.
+READ_CAPS: Final = """
+SELECT 't:' || id, cap_messages::int, cap_days::int FROM outreach_topic
+WHERE id = ANY (%(topics)s::bigint[]) AND cap_messages IS NOT NULL AND cap_days IS NOT NULL
+UNION ALL
+SELECT 'b:' || b.id, b.messages::int, b.days::int
+FROM outreach_budgetmember m JOIN outreach_budget b ON b.id = m.budget_id
+WHERE m.organisation_id = %(organisation)s
+"""
+
+#: Makes or finds the counts of some rows' addresses, and locks them, all windows in the same order.
+LOCK_COUNTS: Final = """
+WITH given AS MATERIALIZED (
+    SELECT d.id, a.digest FROM outreach_delivery d JOIN outreach_address a ON a.id = d.address_id
+    WHERE d.run_id = %(run)s AND d.id = ANY (%(ids)s::bigint[])
+),
+locked AS (
+    INSERT INTO outreach_pressure (scope, digest, taken, seen_at)
+    SELECT DISTINCT wanted.scope, given.digest, '[]'::jsonb, clock_timestamp()
+    FROM given CROSS JOIN unnest(%(scopes)s::text[]) AS wanted (scope) ORDER BY 1, 2
+    ON CONFLICT (scope, digest) DO UPDATE SET seen_at = excluded.seen_at
+    RETURNING id, scope, digest, taken
+)
+SELECT given.id, locked.id, locked.scope, locked.taken FROM given JOIN locked USING (digest)
+"""
+
+#: Keeps the counts of what a window takes.
+KEEP_COUNTS: Final = """
+UPDATE outreach_pressure p SET taken = v.taken
+FROM jsonb_to_recordset(%(counts)s::jsonb) AS v (id bigint, taken jsonb) WHERE p.id = v.id
+"""
+
+#: Closes rows that would be too many for their people.
+CLOSE_CAPPED: Final = """
+UPDATE outreach_delivery d SET state = 'skipped', reason = 'capped', settled_at = clock_timestamp()
+WHERE d.run_id = %(run)s AND d.id = ANY (%(ids)s::bigint[]) AND d.state IN ('planned', 'deferred')
+"""
 
 #: Makes the buckets of an account that has limits; they begin full. In order, so that two workers do not deadlock.
 MAKE_PACE: Final = """
@@ -824,9 +942,10 @@ LOCK_BATCH: Final = "SELECT in_hand, state FROM outreach_batch WHERE id = %(batc
 #: Closes the open rows of a batch, but none in hand: those settle.
 CANCEL_ROWS: Final = """
 WITH open AS MATERIALIZED (
-    SELECT run_id, id, state, reason FROM outreach_delivery
-    WHERE batch_id = %(batch)s AND state IN ('planned', 'deferred') AND id <> ALL (%(in_hand)s::bigint[])
-    ORDER BY id FOR UPDATE
+    SELECT d.run_id, d.id, d.state, d.reason
+    FROM ({ids_of_batch} OFFSET 0) AS own JOIN outreach_delivery d ON d.run_id = own.run_id AND d.id = own.id
+    WHERE d.state IN ('planned', 'deferred') AND d.id <> ALL (%(in_hand)s::bigint[])
+    ORDER BY d.id FOR UPDATE OF d
 ),
 closed AS (
     UPDATE outreach_delivery d SET state = 'cancelled', reason = 'run_cancelled', settled_at = clock_timestamp()
@@ -834,7 +953,7 @@ closed AS (
     RETURNING d.channel, d.language, o.state AS old_state, o.reason AS old_reason
 )
 SELECT channel, language, old_state, old_reason, count(*) FROM closed GROUP BY 1, 2, 3, 4
-"""
+""".replace("{ids_of_batch}", _IDS_OF_BATCH)
 
 #: Ends a batch of a cancelled run with nothing in hand.
 END_BATCH: Final = "UPDATE outreach_batch SET state = 'done', lease_until = NULL WHERE id = %(batch)s"

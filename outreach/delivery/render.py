@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,13 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from jinja2 import Template, TemplateError
 
 from channels.base import Message, UnsupportedContent
+from outreach.campaigns.web_tags import tagged
 from outreach.core.errors import OutreachError
 from outreach.core.vocabulary import Channel, Tracking
 from outreach.delivery import tokens
 from outreach.delivery.compile import CompiledContent, ContentProblem, compile_content, source_of
+from outreach.delivery.digest_letter import digest_data
 from outreach.delivery.letterform import LetterForm, letter_form
-from outreach.delivery.letters import Letterhead, as_subject, letterhead
+from outreach.delivery.letters import Letterhead, as_subject, letterhead, thread_headers
 from outreach.delivery.people import NOBODY
+from outreach.delivery.personal_urls import OF_QUESTIONS, PERSONAL_URLS, PersonalUrls
 from outreach.delivery.sameness import Sameness, find_sameness
 from outreach.delivery.slots import bounded
 from outreach.delivery.templating import OutputTooLong, render_within_bounds
@@ -46,7 +49,7 @@ class Recipient(NamedTuple):
     subscriber: Mapping[str, Any] | None = None
     #: Whether opens and clicks are kept by person: only after consent to measurement.
     individual: bool = False
-    #: Of a notice: what its caller handed in.
+    #: Of a notice: what its caller handed in. Of a digest: what it tells.
     data: Mapping[str, Any] | None = None
 
 
@@ -58,8 +61,11 @@ class RunLink:
     language: str
     variant: str
     position: int
+    #: As its author wrote it.
     url: str
     label: str
+    #: Where it leads: with the campaign's tags for web statistics.
+    target: str
 
 
 class CompiledRun:
@@ -95,7 +101,7 @@ class CompiledRun:
             if key[:2] == (channel, language):
                 for link in self._bind(key).links:
                     if link.position == position:
-                        return link.url
+                        return link.target
         return None
 
     def render(self, recipient: Recipient) -> Message:
@@ -168,6 +174,7 @@ class BoundContent:
                 position=first_link + number,
                 url=link.url,
                 label=link.label,
+                target=tagged(link.url, run.frozen.get("utm", {}), channel=self.channel, language=self.language),
             )
             for number, link in enumerate(self.compiled.links)
         ]
@@ -223,7 +230,7 @@ class BoundContent:
 
     @functools.cached_property
     def _sameness(self) -> Sameness | None:
-        if self.compiled.source.is_notice:
+        if self.compiled.source.is_notice or self.compiled.source.is_digest:
             return None  # hardly two of them say the same
         return find_sameness(self.compiled, {**self.compiled.shared, **self._aggregate})
 
@@ -232,35 +239,51 @@ class BoundContent:
         return letter_form(
             self._sameness,
             self._letterhead,
-            base_url=self.run.base_url,
-            tokens=self._tokens(TokenKind.PERSON, TokenKind.VIEW),
+            urls=self._personal_urls,
             language=self.language,
         )
 
     def values(self, recipient: Recipient) -> dict[str, Any]:
         """What the templates see for this recipient."""
         is_individual = recipient.individual and self.run.tracking == Tracking.INDIVIDUAL
-        person, view = self._tokens(TokenKind.PERSON, TokenKind.VIEW).make(recipient.delivery)
-        base = self.run.base_url
         return {
             **self.compiled.shared,
             **(self._tracked_values(recipient.delivery) if is_individual else self._aggregate),
             "subscriber": _person(recipient.subscriber),
-            "data": bounded(recipient.data or {}),
-            "unsubscribe_url": f"{base}/u/{person}",
-            "preferences_url": f"{base}/p/{person}",
-            "view_url": f"{base}/v/{view}",
+            "data": self._data(recipient),
+            **dict.fromkeys(OF_QUESTIONS, ""),
+            **self._all_urls.make(recipient.delivery),
         }
+
+    @functools.cached_property
+    def _all_urls(self) -> PersonalUrls:
+        return self._personal_urls(PERSONAL_URLS.keys() - (set() if self.compiled.is_answerable else OF_QUESTIONS))
+
+    def _personal_urls(self, names: Collection[str]) -> PersonalUrls:
+        return PersonalUrls(names, base_url=self.run.base_url, series=self._tokens)
+
+    def _data(self, recipient: Recipient) -> Any:
+        if self.compiled.source.is_digest:
+            return digest_data(
+                self.run.frozen, recipient.data or {}, language=self.language, base_url=self.run.base_url
+            )
+        return bounded(recipient.data or {})
 
     def _tracked_values(self, delivery: int) -> dict[str, Any]:
         """The links and the pixel: by person, by run (delivery 0), or the plain addresses where nothing is counted."""
         fixed = self.compiled.fixed
         if self.run.tracking == Tracking.NONE:
-            return {"_open": "", "_urls": {}, **{f"_l{n}": link.url for n, link in enumerate(self.links[:fixed])}}
+            return {
+                "_open": "",
+                "_bait": "",
+                "_urls": {link.url: link.target for link in self.links[fixed:]},
+                **{f"_l{n}": link.target for n, link in enumerate(self.links[:fixed])},
+            }
         base = self.run.base_url
         clicks = [f"{base}/c/{self._token(TokenKind.CLICK, delivery, link=link.position)}" for link in self.links]
         return {
             "_open": f"{base}/o/{self._token(TokenKind.OPEN, delivery)}",
+            "_bait": f"{base}/c/{self._token(TokenKind.CLICK, delivery, link=tokens.HONEYPOT)}" if clicks else "",
             "_urls": {link.url: click for link, click in zip(self.links[fixed:], clicks[fixed:], strict=True)},
             **{f"_l{n}": click for n, click in enumerate(clicks[:fixed])},
         }
@@ -286,8 +309,10 @@ class BoundContent:
                 language=self.language,
                 callback_url=self._callback_url(recipient.delivery),
             )
-        own = letter.headers(id_, values["unsubscribe_url"])
         message_id = letter.message_id(id_)
+        own = letter.headers(id_, values["unsubscribe_url"], message_id)
+        if not letter.has_way_out:
+            own = (*own, *thread_headers(recipient.data))
         raw = b""
         if letter.skeleton is not None and recipient.to:
             raw = letter.skeleton.fill(

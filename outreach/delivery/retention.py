@@ -42,6 +42,9 @@ ORDER BY 1
 #: What the ledger keeps of a run beside its rows and counters.
 FORGET: Final = (
     "DELETE FROM outreach_notice WHERE run_id = ANY (%(runs)s)",
+    "DELETE FROM outreach_digestitem i USING outreach_digest g WHERE g.run_id = ANY (%(runs)s) AND i.digest_id = g.id",
+    "DELETE FROM outreach_digestitem WHERE run_id = ANY (%(runs)s)",
+    "DELETE FROM outreach_digest WHERE run_id = ANY (%(runs)s)",
     "DELETE FROM outreach_hand h USING outreach_batch b WHERE b.run_id = ANY (%(runs)s) AND h.batch_id = b.id",
     "DELETE FROM outreach_attempt WHERE run_id = ANY (%(runs)s)",
     "DELETE FROM outreach_batch WHERE run_id = ANY (%(runs)s)",

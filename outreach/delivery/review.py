@@ -17,6 +17,7 @@ from outreach.audience.models import Subscriber, Subscription
 from outreach.audience.selection import AudienceCount, Drawn, count_audience, draw_from_audience, reaches_anybody
 from outreach.campaigns.models import Campaign
 from outreach.campaigns.planning import freeze
+from outreach.campaigns.survey import open_survey
 from outreach.core import clock
 from outreach.core.models import Account
 from outreach.core.vocabulary import (
@@ -25,9 +26,11 @@ from outreach.core.vocabulary import (
     AccountState,
     Channel,
     Language,
+    Reason,
     SubscriptionState,
 )
 from outreach.delivery.adapters import capabilities, missing_settings
+from outreach.delivery.capped import count_capped
 from outreach.delivery.carrying import MOST_SEGMENTS, Carrier, Readers, find_refusals
 from outreach.delivery.compile import CompiledContent, ContentSource
 from outreach.delivery.cost import SAMPLE, Cost, Made, SmsLine, estimate, sms_lines
@@ -79,6 +82,16 @@ class Review:
     sms: tuple[SmsLine, ...] = ()
 
     @property
+    def digested(self) -> int:
+        """Messages that are kept for their readers' digests."""
+        return self.skipped.get(Reason.DIGESTED, 0)
+
+    @property
+    def unsent(self) -> Mapping[str, int]:
+        """Reason -> messages that nobody is told in any way."""
+        return {reason: count for reason, count in self.skipped.items() if reason != Reason.DIGESTED}
+
+    @property
     def is_cost_exact(self) -> bool:
         """Whether everybody's SMS was counted."""
         return not any(line.parts.margin for line in self.sms)
@@ -98,7 +111,8 @@ def review_content(campaign: Campaign, *, channel: str, language: str, variant: 
     """What is wrong with one content, for the editor; counts nobody."""
     reviewer = _Reviewer(campaign)
     wanted = reviewer.paths.get((channel, language, variant))
-    found = (*reviewer.check_contents(), *reviewer.check_lengths(), *reviewer.check_carried())
+    checks = (reviewer.check_contents, reviewer.check_questions, reviewer.check_lengths, reviewer.check_carried)
+    found = (problem for check in checks for problem in check())
     return [problem for problem in found if wanted is not None and f"{problem.field}/".startswith(f"{wanted}/")]
 
 
@@ -121,6 +135,7 @@ class _Reviewer:
             self.check_languages,
             self.check_contents,
             self.check_services,
+            self.check_questions,
             self.check_lengths,
             self.check_carried,
             self.check_attributes,
@@ -128,6 +143,7 @@ class _Reviewer:
             self.check_silence,
             self.check_times,
             self.check_holdout,
+            self.check_caps,
         )
         problems = tuple(problem for check in checks for problem in check())
         cost, sms = self.reckon()
@@ -198,6 +214,7 @@ class _Reviewer:
             self.check_languages,
             self.check_contents,
             self.check_services,
+            self.check_questions,
             self.check_lengths,
             self.check_carried,
             self.check_senders,
@@ -208,7 +225,7 @@ class _Reviewer:
     def reaches_anybody(self) -> bool:
         if self.is_for_start:
             return reaches_anybody(self.frozen, ancestors=self.campaign.organisation.ancestor_ids())
-        return bool(self.count.people)
+        return bool(self.count.people or self.count.skipped.get(Reason.DIGESTED))
 
     @cached_property
     def count(self) -> AudienceCount:
@@ -316,6 +333,18 @@ class _Reviewer:
                     % {"language": Language(content.source.language).label},
                     _("Choose the service, or take it out of the text (%(path)s).") % {"path": path},
                 )
+
+    def check_questions(self) -> Iterator[ReviewProblem]:
+        """Whether what a message asks is about something, and its survey can be answered."""
+        about = next((service["slug"] for service in self.frozen["services"]), "")
+        for path, content in self.compiled:
+            if "survey_url" in content.roots and not (about and open_survey(about)):
+                said = _("The message leads to a survey, but the service of the campaign has none that is open.")
+                remedy = _("Make one under Services, or take {{ survey_url }} out.")
+                yield _error("message", "no_survey", f"{path}/body", said, remedy)
+            if content.questions and not about:
+                said = _("The message asks for an opinion, but the campaign promotes no service that it is about.")
+                yield _warning("message", "asks_of_nothing", f"{path}/body", said, _("Choose the service in step 1."))
 
     def check_lengths(self) -> Iterator[ReviewProblem]:
         for path, content in self.compiled:
@@ -444,6 +473,15 @@ class _Reviewer:
             remedy = _("Hold out more people, or nobody.")
             facts = {"count": self.count.held_out}
             yield _warning("holdout", "too_few", "experiment/holdout", message % facts, remedy)
+
+    def check_caps(self) -> Iterator[ReviewProblem]:
+        """What the caps would hold back if it left now; when it leaves they are asked again."""
+        organisation = self.campaign.organisation
+        capped = count_capped(self.frozen, organisation=organisation.pk, ancestors=organisation.ancestor_ids())
+        if capped:
+            message = _("Messages that would be skipped now, since their people got enough lately: %(count)s.")
+            remedy = _("Send it later, or change the cap of the topic. Nothing has to be done.")
+            yield _warning("audience", "capped", "audience/topics", message % {"count": capped}, remedy)
 
     def _people(self) -> QuerySet[Subscriber]:
         subscribed = Subscription.objects.filter(

@@ -7,6 +7,7 @@ another text through them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from jinja2 import TemplateError
 
 from channels.base import Form, Message
 from outreach.delivery.compile import CompiledContent
-from outreach.delivery.slots import Slot, cut, filled, numbered
+from outreach.delivery.slots import Filler, Slot, cut, filler, numbered
 from outreach.delivery.templating import HTML, TEXT, OutputTooLong
 
 
@@ -27,9 +28,19 @@ class Sameness:
     #: In the order of their numbers.
     slots: tuple[Slot, ...]
 
+    @functools.cached_property
+    def fillers(self) -> tuple[Filler, ...]:
+        """What each slot is filled by."""
+        return tuple(map(filler, self.slots))
+
+    @property
+    def urls(self) -> set[str]:
+        """The reader's own addresses among the slots."""
+        return {slot.path[0] for slot in self.slots if slot.is_url}
+
     def mark(self, message: Message, values: Mapping[str, Any]) -> Message:
         """The message with the form and its values, where they give its texts; as it is where they do not."""
-        made = tuple(filled(slot, values["subscriber"], values) for slot in self.slots)
+        made = tuple(fill(values["subscriber"], values) for fill in self.fillers)
         same = self.form.fill(made) == (message.subject, message.text, message.html)
         return replace(message, form=self.form, values=made) if same else message
 

@@ -10,15 +10,19 @@ from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from channels.base import Outcome
 from outreach.core import failpoints
 from outreach.core.vocabulary import BatchState, DeliveryState
-from outreach.delivery import counters, queries, retry
+from outreach.delivery import counters, queries
 from outreach.delivery.connection import Link, bigints, change, fetch, fetch_one, transaction
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.verdicts import Verdict
 from outreach.delivery.window import Scope, Window, choose_window
+
+#: Kind of the Attempt of a row that waits for the end of its person's quiet hours.
+PUT_OFF: Final = "put_off"
 
 
 class FenceLost(Exception):
@@ -67,10 +71,9 @@ class Settlement:
             return joined if joined.strip("\n") else ""
         return "\n".join(_clean(provider_id).replace("\n", " ") for provider_id in self.provider_ids)
 
-    def retry_minutes(self) -> list[datetime]:
-        """The minutes in which rows of this window are tried again."""
-        due = {retry.due_minute(line.verdict.retry_at) for line in self.lines if line.verdict.retry_at}
-        return sorted(due)
+    def retry_times(self) -> list[datetime]:
+        """When rows of this window are tried again."""
+        return sorted({due for line in self.lines if (due := line.verdict.due_at)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ class Want:
 
 
 def settle(link: Link, lease: Lease, scope: Scope, *, done: Settlement, want: Want) -> Window:
-    """Commit `done` and take the next window in hand; a window without rows means that the batch was given back.
+    """Commit `done` and take the next window in hand; a window without ids means that the batch was given back.
 
     Raises:
         FenceLost: nothing was written.
@@ -115,12 +118,12 @@ def _next_window(link: Link, lease: Lease, scope: Scope, *, want: Want, deltas: 
         return Window()
     while True:
         window = choose_window(link, lease, scope, limit=want.limit, deltas=deltas)
-        if window.rows or window.wait or not window.has_open:
+        if window.ids or window.wait or not window.has_open:
             return window
 
 
 def _take_in_hand(link: Link, lease: Lease, window: Window, *, wait: float) -> None:
-    if window.rows:
+    if window.ids:
         change(
             link,
             queries.HOLD,
@@ -141,11 +144,11 @@ def worker() -> str:
 
 
 def retry_batches(link: Link, lease: Lease, done: Settlement) -> dict[datetime, int]:
-    """Due minute -> the retry batch of this run and account, made and locked where rows are to move there."""
-    minutes = done.retry_minutes()
-    if not minutes:
+    """Due time -> the retry batch of this run and account, made and locked where rows are to move there."""
+    times = done.retry_times()
+    if not times:
         return {}
-    found = fetch(link, queries.RETRY_BATCHES, run=lease.run, account=lease.account, lane=lease.lane, minutes=minutes)
+    found = fetch(link, queries.RETRY_BATCHES, run=lease.run, account=lease.account, lane=lease.lane, times=times)
     return dict(found)
 
 
@@ -191,7 +194,8 @@ def write_settlement(
 
 
 def _retry_batch(line: Line, retries: Mapping[datetime, int]) -> int | None:
-    return retries[retry.due_minute(line.verdict.retry_at)] if line.verdict.retry_at else None
+    due = line.verdict.due_at
+    return retries[due] if due else None
 
 
 def _clean(words: str) -> str:

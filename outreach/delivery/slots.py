@@ -8,17 +8,20 @@ a condition or a filter does, has no such form and is rendered for each one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from jinja2 import Template, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
 
+from outreach.delivery.personal_urls import PERSONAL_URLS
 from outreach.delivery.templating import LONGEST_OUTPUT, PERSONAL, render_within_bounds
 
 #: A variable's name and the keys into it.
 Path: TypeAlias = tuple[str, ...]
+#: (the person, their own addresses) -> what a slot holds.
+Filler: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, str]], str]
 #: Text that stands as it is, and variables of the person.
 Cut: TypeAlias = list["str | Path"]
 
@@ -37,6 +40,11 @@ class Slot(NamedTuple):
 
     path: Path
     is_escaped: bool
+
+    @property
+    def is_url(self) -> bool:
+        """Whether it is one of the reader's own addresses."""
+        return len(self.path) == 1
 
 
 def cut(source: str, environment: ImmutableSandboxedEnvironment, shared: Mapping[str, Any]) -> Cut | None:
@@ -63,16 +71,27 @@ def printed(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
-def filled(slot: Slot, subscriber: Mapping[str, Any], urls: Mapping[str, str]) -> str:
-    """What a slot holds for one recipient."""
-    path, is_escaped = slot
-    if len(path) == 1:
-        return urls[path[0]]  # our own tokens: nothing to escape
-    if len(path) == 2:
-        text = printed(subscriber.get(path[1]) or "")
-    else:
-        text = printed(bounded((subscriber.get("attributes") or {}).get(path[2])))
-    return str(escape(text)) if is_escaped and _SPECIAL.search(text) else text
+def filler(slot: Slot) -> Filler:
+    """What makes a slot's text for one recipient."""
+    key = slot.path[-1]
+    if slot.is_url:
+        return lambda _subscriber, urls: urls[key]  # our own tokens: nothing to escape
+    read = _field if len(slot.path) == 2 else _attribute
+    if not slot.is_escaped:
+        return lambda subscriber, _urls: read(subscriber, key)
+    return lambda subscriber, _urls: _escaped(read(subscriber, key))
+
+
+def _field(subscriber: Mapping[str, Any], key: str) -> str:
+    return printed(subscriber.get(key) or "")
+
+
+def _attribute(subscriber: Mapping[str, Any], key: str) -> str:
+    return printed(bounded((subscriber.get("attributes") or {}).get(key)))
+
+
+def _escaped(text: str) -> str:
+    return str(escape(text)) if _SPECIAL.search(text) else text
 
 
 def bounded(value: Any) -> Any:
@@ -123,7 +142,7 @@ def _path(node: nodes.Node) -> Path | None:
 
 
 def _has_slot(path: Path) -> bool:
-    is_url = len(path) == 1 and path[0] != "subscriber"
+    is_url = len(path) == 1 and path[0] in PERSONAL_URLS
     return is_url or path in _FIELDS or (len(path) == 3 and path[:2] == _ATTRIBUTES)
 
 

@@ -19,6 +19,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
+from outreach.core.vocabulary import Question
 from outreach.delivery import latin
 
 
@@ -29,6 +30,8 @@ def _worded(sentence: Any, facts: Mapping[str, Any]) -> str:
 #: A sentence with its facts, worded when it is read: problems are remembered, and their readers speak two languages.
 say: Callable[[Any, Mapping[str, Any]], Any] = lazy(_worded, str)
 
+#: In a digest's links: to the reader's own view of the page before it. The click link takes it along.
+OWN_VIEW: Final = "?v="
 #: Characters that one rendered part may have.
 LONGEST_OUTPUT: Final = 500_000
 LONGEST_JOIN: Final = 10_000
@@ -44,24 +47,39 @@ LOOP_FIELDS: Final = frozenset({"index", "index0", "revindex", "first", "last", 
 #: What a variable holds: None is a plain value, a mapping its fields, a list its items, ANYTHING a person's attribute.
 ANYTHING: Final = object()
 SERVICE: Final[dict[str, Any]] = {"name": None, "url": None, "steps": None, "slug": None}
+#: What a message may ask its reader: in the text with its scale, elsewhere the question's words alone.
+ASK: Final[dict[str, Any]] = dict.fromkeys(Question.values)
 VARIABLES: Final[dict[str, Any]] = {
     "subscriber": {"name": None, "kind": None, "language": None, "attributes": ANYTHING},
     "service": SERVICE,
     "services": [SERVICE],
     "organisation": {"name": None},
     "campaign": {"name": None},
+    "ask": ASK,
+    "feedback_url": None,
+    "survey_url": None,
     "unsubscribe_url": None,
     "preferences_url": None,
+    "keep_url": None,
     "view_url": None,
 }
 #: What a notice knows: nothing of campaigns, no way out of a topic, and what its caller hands in.
 NOTICE_VARIABLES: Final[dict[str, Any]] = {
     "subscriber": VARIABLES["subscriber"],
+    "preferences_url": None,
+    "ask": ASK,
+    "feedback_url": None,
     "organisation": VARIABLES["organisation"],
     "data": ANYTHING,
 }
+#: What a digest knows besides: the messages that it tells.
+DIGEST_VARIABLES: Final[dict[str, Any]] = {**VARIABLES, "data": ANYTHING}
 #: They concern one person, so a public post cannot hold them.
-PERSONAL: Final = frozenset({"subscriber", "data", "unsubscribe_url", "preferences_url", "view_url"})
+PERSONAL: Final = frozenset(
+    {"subscriber", "data", "unsubscribe_url", "preferences_url", "keep_url", "view_url", "feedback_url", "survey_url"}
+)
+#: A question is the same for all, but each answers for themselves.
+_NOT_IN_PUBLIC: Final = PERSONAL | {"ask"}
 
 ALLOWED: Final = (
     nodes.Template,
@@ -191,7 +209,8 @@ def _tracked(context: Context, value: Any) -> Any:
     """
     url = (value.unescape() if isinstance(value, Markup) else str(value)).strip()
     known = context.get("_urls") or {}
-    found = known.get(url)
+    page, own, view = url.partition(OWN_VIEW)
+    found = f"{known[page]}{own}{view}" if own and page in known else known.get(url)
     if found is None:
         found = url if url.lower().startswith(("https://", "http://", "mailto:", "tel:")) else "#"
     return escape(found) if isinstance(value, Markup) else found
@@ -201,10 +220,12 @@ HTML: Final = AuthorEnvironment(autoescape=True)
 TEXT: Final = AuthorEnvironment(autoescape=False)
 
 
-def check_template(source: str, *, is_public: bool = False, is_notice: bool = False) -> TemplateReport:
+def check_template(
+    source: str, *, is_public: bool = False, is_notice: bool = False, is_digest: bool = False
+) -> TemplateReport:
     """Find everything wrong with a template, each with its line; renders nothing."""
     report = TemplateReport()
-    known = NOTICE_VARIABLES if is_notice else VARIABLES
+    known = NOTICE_VARIABLES if is_notice else DIGEST_VARIABLES if is_digest else VARIABLES
     try:
         # Compiling folds constants, so `9 ** 9 ** 9` must be refused before that.
         _Checker(report, is_public=is_public).walk(TEXT.parse(source), dict(known), depth=0)
@@ -296,7 +317,7 @@ class _Checker:
             return ANYTHING
         if node.name in VARIABLES:
             self.report.roots.add(node.name)
-        if self.is_public and node.name in PERSONAL:
+        if self.is_public and node.name in _NOT_IN_PUBLIC:
             self._add(
                 "personal_in_public",
                 node,

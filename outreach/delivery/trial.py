@@ -6,7 +6,6 @@ limits, its session, and a row that says what became of it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -15,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from outreach.core import audit
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
-from outreach.core.models import Account, Organisation
+from outreach.core.models import Account
 from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, LawfulBasis, Permission
 from outreach.delivery.models import Notice
 from outreach.delivery.notice_call import NoticeCall
@@ -47,13 +46,8 @@ def send_test_message(actor: Actor, account: Account, *, to: str, language: str)
     }
     call = NoticeCall(to={"channel": account.channel, "value": to}, content=content, data={}, language=language)
     try:
-        notice = send_notice(_at(actor, account.organisation), call)
+        notice = send_notice(actor.at(account.organisation), call)
     except Invalid as err:
         raise Invalid({"to": [said for sentences in err.fields.values() for said in sentences]}) from err
     audit.record(actor, "account.tested", account, notice=notice.pk)
     return notice
-
-
-def _at(actor: Actor, organisation: Organisation) -> Actor:
-    """The same person at the node that owns the account: roles hold for the whole subtree."""
-    return replace(actor, organisation=organisation)

@@ -19,6 +19,8 @@ from outreach.delivery import retry
 GIVE_UP_AFTER: Final = timedelta(hours=48)
 #: How often a batch may be taken over from a worker that died with ids in hand before people must look.
 PARKED_AFTER: Final = 3
+#: Rows by their ids that one second's batch takes up after quiet hours; about as many as a batch of fan-out has.
+TOGETHER: Final = 1_000
 #: Reasons that speak against us or our text rather than against one recipient.
 AGAINST_US: Final = frozenset({Reason.POLICY, Reason.REFUSED, Reason.RENDERING, Reason.UNSUPPORTED})
 REASONS: Final = frozenset(Reason.values)
@@ -55,6 +57,26 @@ class Verdict:
     retry_at: datetime | None = None
     #: Whether this counts as an attempt: an account that does not work took nothing.
     tried: bool = True
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When its retry batch is due, which it shares with others: the whole minute, after quiet hours the second."""
+        if self.retry_at is None or self.reason == Reason.QUIET_HOURS:
+            return self.retry_at
+        return retry.due_minute(self.retry_at)
+
+
+def put_off(row_id: int, *, until: datetime, not_after: datetime | None, uncertain: bool) -> Verdict:
+    """The state of a row whose person is not to be disturbed `until` then: it waits, or ends where its run does before.
+
+    Many quiet hours end alike: rows of one batch of fan-out stay together, the next ones follow a second later.
+    """
+    if not_after is not None and until >= not_after:
+        return Verdict(state=DeliveryState.SKIPPED, reason=Reason.QUIET_HOURS, uncertain=uncertain, tried=False)
+    due = until + timedelta(seconds=row_id // TOGETHER % 60)
+    return Verdict(
+        state=DeliveryState.DEFERRED, reason=Reason.QUIET_HOURS, uncertain=uncertain, retry_at=due, tried=False
+    )
 
 
 def is_plain(outcome: Outcome, state: str) -> bool:

@@ -10,20 +10,27 @@ from typing import Any, Final
 
 from outreach.core.vocabulary import CampaignState, DeliveryState, RunKind
 from outreach.delivery import counters, queries
+from outreach.delivery.caps import KnownCaps, Room, close_capped, keep_counts, look_for_room
 from outreach.delivery.connection import Link, fetch_many
 from outreach.delivery.hand import Lease, Row
 from outreach.delivery.recipients import named
 from outreach.delivery.reserve import reserve
+from schedules.quiet import quiet_until
 
 #: Each kind of run's window.
 STATEMENTS: Final[Mapping[str, str]] = {
     RunKind.CAMPAIGN: queries.WINDOW_OF_PEOPLE,
     RunKind.TEST: queries.WINDOW_OF_NAMED,
     RunKind.NOTICE: queries.WINDOW_OF_NOTICES,
+    RunKind.DIGEST: queries.WINDOW_OF_DIGESTS,
 }
+#: Kinds whose rows bring what each message tells.
+WITH_DATA: Final = frozenset({RunKind.NOTICE, RunKind.DIGEST})
+#: Kinds whose messages count as ones that nobody had to send. A digest comes by no topic: it counts under budgets only.
+CAPPED: Final = frozenset({RunKind.CAMPAIGN, RunKind.DIGEST})
 
 
-#: The last column of a row that is no notice's.
+#: The last column of a row whose kind brings no data.
 NO_DATA: Final = (None,)
 
 
@@ -38,6 +45,8 @@ class Scope:
     ancestors: list[int]
     #: Whether any content reads people's attributes: else they are not fetched.
     reads_attributes: bool = True
+    #: What people may get at most.
+    caps: KnownCaps = field(default_factory=KnownCaps)
 
     @property
     def statement(self) -> str:
@@ -46,7 +55,7 @@ class Scope:
     @property
     def params(self) -> dict[str, Any]:
         fixed = {"ancestors": self.ancestors, "reads_attributes": self.reads_attributes}
-        if self.kind == RunKind.NOTICE:
+        if self.kind in WITH_DATA:
             return fixed
         if self.kind == RunKind.CAMPAIGN:
             return {**fixed, "topics": self.frozen["topics"]}
@@ -70,6 +79,8 @@ class Window:
     #: When the run ends, whatever is still open then.
     not_after: datetime | None = None
     rows: list[Row] = field(default_factory=list)
+    #: Rows that are in hand with them and not handed over, but put off until the quiet hours of their people end.
+    quiet: list[tuple[Row, datetime]] = field(default_factory=list)
     #: Whether any open row was there at all: none in a running run means that the batch is done.
     has_open: bool = False
     #: Seconds until the account's limits let rows through, where they have to wait for that.
@@ -79,7 +90,7 @@ class Window:
 
     @property
     def ids(self) -> list[int]:
-        return [row.id for row in self.rows]
+        return [row.id for row in self.rows] + [row.id for row, _until in self.quiet]
 
     @property
     def is_done(self) -> bool:
@@ -93,7 +104,7 @@ def choose_window(link: Link, lease: Lease, scope: Scope, *, limit: int, deltas:
     worker's hands comes alone and last, so that a message which kills its worker takes no other with it.
     """
     window = _choose(link, lease, scope, limit=limit, deltas=deltas)
-    if window.rows or not window.blocked or scope.kind != RunKind.CAMPAIGN:
+    if window.ids or not window.blocked or scope.kind != RunKind.CAMPAIGN:
         return window
     others = _choose(link, lease, scope, limit=limit, deltas=deltas, blocked=window.blocked)
     return others if others.rows else window
@@ -116,17 +127,23 @@ def _choose(
     if not found:
         return Window()
     run_state, at, not_after = found[0][:3]
-    rest = () if scope.kind == RunKind.NOTICE else NO_DATA
+    rest = () if scope.kind in WITH_DATA else NO_DATA
     rows = [Row._make(record[3:] + rest) for record in found[1:]]
-    allowed = _alone_if_uncertain(_but_hindered(rows, deltas))
+    allowed, quiet = _but_quiet(_but_hindered(rows, deltas), at)
+    allowed = _alone_if_uncertain(allowed)
     # A notice has a batch of its own: there is no fuller window that it could wait for.
     least = 1 if scope.kind == RunKind.NOTICE else max(1, limit // 4)
+    allowed, room = _but_capped(link, lease, scope, allowed, at=at, deltas=deltas)
     share = reserve(link, lease, [row.to for row in allowed], least=least)
+    taken = [allowed[position] for position in share.positions]
+    if room is not None:
+        keep_counts(link, room, taken)
     return Window(
         run_state=run_state,
         at=at,
         not_after=not_after,
-        rows=[allowed[position] for position in share.positions],
+        rows=taken,
+        quiet=quiet,
         has_open=bool(rows),
         wait=share.wait,
         blocked=share.blocked,
@@ -143,6 +160,36 @@ def _but_hindered(rows: list[Row], deltas: counters.Deltas) -> list[Row]:
                 new = (DeliveryState.SKIPPED.value, hindrance)
                 counters.moved(deltas, channel=channel, language=language, old=(state, reason), new=new, count=count)
     return allowed
+
+
+def _but_quiet(rows: list[Row], at: datetime) -> tuple[list[Row], list[tuple[Row, datetime]]]:
+    """The rows that may leave now, and those that would disturb, each with the end of its person's quiet hours."""
+    quiet = [(row, until) for row in rows if row.quiet and (until := _end_of_quiet(row.quiet, at))]
+    if not quiet:
+        return rows, quiet
+    later = {row.id for row, _until in quiet}
+    return [row for row in rows if row.id not in later], quiet
+
+
+def _end_of_quiet(hours: str, at: datetime) -> datetime | None:
+    begins, ends, zone = hours.split(" ")
+    return quiet_until(at, begins=int(begins), ends=int(ends), zone_name=zone)
+
+
+def _but_capped(
+    link: Link, lease: Lease, scope: Scope, rows: list[Row], *, at: datetime, deltas: counters.Deltas
+) -> tuple[list[Row], Room | None]:
+    """The rows for which there is room under the caps; the others are closed. No room where there is no cap."""
+    if scope.kind not in CAPPED or not rows:
+        return rows, None
+    caps = scope.caps.read(link, topics=scope.frozen["topics"], organisation=scope.ancestors[-1])
+    if not caps:
+        return rows, None
+    room = look_for_room(link, lease.run, rows, caps, now=at)
+    fits = {row.id for row in rows if room.take(row.id)}
+    if capped := [row for row in rows if row.id not in fits]:
+        close_capped(link, lease.run, capped, deltas)
+    return [row for row in rows if row.id in fits], room
 
 
 def _alone_if_uncertain(rows: list[Row]) -> list[Row]:

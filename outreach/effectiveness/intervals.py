@@ -18,6 +18,10 @@ class Share:
     low: float
     high: float
 
+    def as_json(self) -> dict[str, float]:
+        """As the API gives it."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 def wilson(part: int, whole: int) -> Share | None:
     """Wilson's score interval (Wilson 1927, JASA 22, 209-212); None where there is no whole.

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Count
-
 from outreach.campaigns.models import Campaign, Run
 from outreach.core import clock
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import EventKind, RunKind
-from outreach.effectiveness.funnel import Stage, conversions_of, funnel
-from outreach.effectiveness.report import ANSWERS
+from outreach.effectiveness.funnel import Stage, funnel
 from outreach.effectiveness.tallies import Tallies, tallies_of
-from outreach.events.models import Reply
 
 LOOK_BACK: Final = timedelta(days=90)
 
@@ -51,15 +47,14 @@ class Figures:
 
 
 def overview(organisation: Organisation) -> Overview:
-    """The funnel over every run of the subtree that started in the last ninety days; four queries."""
+    """The funnel over every run of the subtree that started in the last ninety days; two queries."""
     runs = Run.objects.for_organisation(organisation).filter(
         kind=RunKind.CAMPAIGN, occurrence__gte=clock.now() - LOOK_BACK
     )
     run_ids = list(runs.values_list("pk", flat=True))
     tallies = tallies_of(run_ids)
-    replies = Reply.objects.filter(run__in=run_ids, kind__in=ANSWERS).aggregate(count=Count("pk"))["count"]
     return Overview(
-        stages=funnel(tallies, replies=replies, conversions=conversions_of(run_ids)),
+        stages=funnel(tallies),
         accepted=tallies.accepted,
         runs=len(run_ids),
     )

@@ -36,9 +36,11 @@ def doubt(known: Known) -> str:
 
 
 def prospects(known: Known) -> list[Prospect]:
-    """What comes next for an open delivery; for a closed one nothing does, but evidence may still clear a doubt."""
+    """What comes next for an open delivery, or one kept for a digest; a closed one's doubt may still be cleared."""
     if known.delivery.state == DeliveryState.UNKNOWN:
         return [Prospect(code="waits_for_evidence")]
+    if known.kept is not None and not (known.kept.told_at or known.kept.dropped):
+        return [Prospect(code="daily" if known.kept.days == 1 else "weekly", at=known.kept.due_at)]
     if known.delivery.state in CLOSED:
         return []
     if known.is_in_hand:

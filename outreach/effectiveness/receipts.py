@@ -15,11 +15,11 @@ from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Account, Organisation
-from outreach.core.vocabulary import ConsentAction, ConsentPurpose, EventKind, RunKind
+from outreach.core.vocabulary import ConsentAction, ConsentPurpose, EventKind, Reason, RunKind
 from outreach.delivery.links import compiled_run
-from outreach.delivery.models import Attempt, Batch, Delivery, Hand, Notice
+from outreach.delivery.models import Attempt, Batch, Delivery, DigestItem, Hand, Notice
 from outreach.effectiveness.prospects import Prospect, doubt, prospects
-from outreach.effectiveness.story import Known, Step, Withdrawal, tell_story
+from outreach.effectiveness.story import Carried, Kept, Known, Step, Withdrawal, tell_story
 from outreach.effectiveness.telling import Told, tell, tell_doubt, tell_prospect
 from outreach.events.matching import read_message_id
 from outreach.events.models import Event, Reply
@@ -183,6 +183,8 @@ def _gather(run: Run, delivery: Delivery) -> Known:
         followers=list(
             Delivery.objects.filter(run=run, target=delivery.target, fallback_of=delivery.id).order_by("id")
         ),
+        kept=_kept(delivery),
+        carried=_carried(run, delivery),
         links=_links(delivery, {event.link for event in events if event.link is not None}),
         now=clock.now(),
     )
@@ -205,6 +207,33 @@ def _hands(delivery: Delivery, attempts: list[Attempt]) -> list[Hand]:
     batches = {delivery.batch_id, *(attempt.batch for attempt in attempts)} - {None}
     found = Hand.objects.filter(batch__in=batches, ids__contains=[delivery.id])
     return list(found.order_by("in_hand_at", "pk"))
+
+
+def _kept(delivery: Delivery) -> Kept | None:
+    """None where the message was not kept for a digest."""
+    if delivery.reason != Reason.DIGESTED:
+        return None
+    item = DigestItem.objects.select_related("digest").filter(run=delivery.run_id, delivery=delivery.id).first()
+    if item is None:
+        return None
+    digest = item.digest
+    return Kept(
+        days=item.days,
+        due_at=item.due_at,
+        digest=str(digest) if digest else "",
+        told_at=digest.made_at if digest else None,
+        dropped=item.dropped,
+    )
+
+
+def _carried(run: Run, delivery: Delivery) -> list[Carried]:
+    if run.kind != RunKind.DIGEST:
+        return []
+    items = DigestItem.objects.filter(digest__run=run, digest__delivery=delivery.id).select_related("run__campaign")
+    return [
+        Carried(campaign=item.run.title, delivery=str(item), dropped=item.dropped)
+        for item in items.order_by("run", "delivery")
+    ]
 
 
 def _links(delivery: Delivery, positions: Iterable[int]) -> dict[int, str]:

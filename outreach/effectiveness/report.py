@@ -11,26 +11,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Sum
 
 from outreach.campaigns.models import Campaign, Run
-from outreach.core.vocabulary import EventKind, ReplyKind, RunKind, Verdict
+from outreach.core.vocabulary import CounterKind, EventKind, ReplyKind, RunKind, Tracking
 from outreach.delivery.cost import Cost, spent
 from outreach.delivery.cost import as_json as cost_json
 from outreach.delivery.links import compiled_run
-from outreach.delivery.models import Delivery
-from outreach.effectiveness.funnel import Stage, conversions_of, funnel
+from outreach.delivery.models import Counter, Delivery
+from outreach.effectiveness.accuracy import judged, judged_json
+from outreach.effectiveness.funnel import Stage, Uses, conversions_of, funnel, uses_of
 from outreach.effectiveness.intervals import wilson
+from outreach.effectiveness.opinions import opinion_json, opinions_of
 from outreach.effectiveness.tallies import Tallies, tallies_of
-from outreach.events.models import Event, Reply
+from outreach.events.attribution import days_of
+from outreach.events.models import Reply
 
 #: Widths of the over-time chart's bars, seconds; the first that gives at most so many is taken.
 WIDTHS: Final = (60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400)
 MOST_BARS: Final = 60
 
 #: What counts as an answer of a person.
-ANSWERS: Final = (ReplyKind.REPLY, ReplyKind.STOP)
+ANSWERS: Final = (ReplyKind.REPLY, ReplyKind.ANSWER, ReplyKind.STOP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,9 @@ class Report:
     #: ReplyKind -> how many.
     replies: dict[str, int]
     conversions: dict[str, int]
+    uses: Uses
+    #: Days after its message within which a use counts: as declared before the start.
+    attribution_days: int
     #: What its messages cost by now.
     cost: Cost
 
@@ -109,20 +114,21 @@ def report(campaign: Campaign) -> Report:
     tallies = tallies_of(run_ids)
     replies, answered_by = _replies(campaign)
     conversions = conversions_of(run_ids)
-    answers = sum(replies.get(kind, 0) for kind in ANSWERS)
     return Report(
         campaign=campaign,
         runs=runs,
         tallies=tallies,
-        stages=funnel(tallies, replies=answers, conversions=conversions),
+        stages=funnel(tallies, is_tracked=any(run.frozen.get("tracking") != Tracking.NONE for run in runs)),
         channels=[
             _line(name, tallies.only(channel=name), answered_by.get(name, 0)) for name in tallies.values("channel")
         ],
         languages=[_line(name, tallies.only(language=name), 0) for name in tallies.values("language") if name],
         links=_links(runs),
-        bars=_over_time(run_ids, tallies),
+        bars=_over_time(runs, tallies),
         replies=replies,
         conversions=conversions,
+        uses=uses_of(run_ids),
+        attribution_days=days_of(runs[-1]) if runs else campaign.attribution_days,
         cost=spent(runs),
     )
 
@@ -138,9 +144,13 @@ def as_json(found: Report) -> dict[str, Any]:
         "receipts": tallies.receipts(),
         "opens": tallies.events(EventKind.OPENED).as_json(),
         "clicks": tallies.events(EventKind.CLICKED).as_json(),
+        "judged": judged_json(judged(tallies, found.campaign.tracking)),
         "unsubscribed": tallies.events(EventKind.UNSUBSCRIBED).human,
         "replies": found.replies,
         "conversions": found.conversions,
+        "feedback": [opinion_json(opinion) for opinion in opinions_of(found.campaign.feedback.all())],
+        "uses": found.uses.__dict__,
+        "attribution_days": found.attribution_days,
         "channels": [_line_json("channel", line) for line in found.channels],
         "languages": [_line_json("language", line) for line in found.languages],
         "funnel": [_stage_json(stage) for stage in found.stages],
@@ -184,7 +194,7 @@ def _line_json(dimension: str, line: Line) -> dict[str, Any]:
     return {
         dimension: values.pop("name"),
         **values,
-        "click_share": interval and {"value": interval.value, "low": interval.low, "high": interval.high},
+        "click_share": interval and interval.as_json(),
     }
 
 
@@ -192,7 +202,12 @@ def _stage_json(stage: Stage) -> dict[str, Any]:
     return {
         "stage": stage.goal,
         "people": stage.people,
-        "share": stage.share and {"value": stage.share.value, "low": stage.share.low, "high": stage.share.high},
+        "share": stage.share and stage.share.as_json(),
+        "against": stage.against,
+        "uncertain": stage.uncertain,
+        "unknown": stage.unknown,
+        "of_answers": stage.of_answers and stage.of_answers.as_json(),
+        "sources": stage.sources,
     }
 
 
@@ -211,13 +226,8 @@ def _links(runs: list[Run]) -> list[FollowedLink]:
     if not runs:
         return []
     clicks: Mapping[tuple[str, str, int], int] = {
-        (row["channel"], row["language"], row["link"] or 0): row["count"]
-        for row in Event.objects.filter(
-            run__in=[run.pk for run in runs], kind=EventKind.CLICKED, verdict=Verdict.HUMAN, link__isnull=False
-        )
-        .values("channel", "language", "link")
-        .annotate(count=Count("id"))
-        .order_by()
+        (row["channel"], row["language"], int(row["name"])): row["sum"]
+        for row in _sums(runs, CounterKind.LINK, "channel", "language", "name")
     }
     newest = compiled_run(runs[-1].pk)
     found = [
@@ -234,37 +244,31 @@ def _links(runs: list[Run]) -> list[FollowedLink]:
     return sorted(found, key=lambda link: -link.human)
 
 
-OVER_TIME = """
--- Human opens and clicks of some runs in bars of equal width.
-SELECT date_bin(make_interval(secs => %(width)s), at, %(origin)s) AS bar, kind, count(*)
-  FROM outreach_event
- WHERE run_id = ANY(%(runs)s) AND kind IN ('opened', 'clicked') AND verdict = 'human'
- GROUP BY 1, 2
-"""
-
-
-def _over_time(run_ids: list[int], tallies: Tallies) -> list[Bar]:
-    """Accepted, opened and clicked in bars from the first acceptance to the last thing that happened."""
-    minutes = {_minute(name): count for name, count in tallies.minutes().items() if count}
-    ends = Event.objects.filter(run__in=run_ids, kind__in=[EventKind.OPENED, EventKind.CLICKED]).aggregate(
-        first=Min("at"), last=Max("at")
-    )
-    moments = [*minutes, *(moment for moment in ends.values() if moment)]
-    if not moments:
+def _over_time(runs: list[Run], tallies: Tallies) -> list[Bar]:
+    """Accepted, opened and clicked in bars from the first acceptance to the last thing that people did."""
+    happened = [("accepted", _minute(name), count) for name, count in tallies.minutes().items()]
+    happened += [
+        (row["reason"], _minute(row["name"]), row["sum"]) for row in _sums(runs, CounterKind.MOMENT, "name", "reason")
+    ]
+    happened = [one for one in happened if one[2]]
+    if not happened:
         return []
+    moments = [moment for _, moment, _ in happened]
     width = bar_width(max(moments) - min(moments))
-    origin = min(moments).replace(minute=0, second=0, microsecond=0)
+    origin = min(moments).replace(minute=0)
     bars: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for moment, count in minutes.items():
-        bars[origin + (moment - origin) // width * width]["accepted"] += count
-    with connection.cursor() as cursor:
-        cursor.execute(OVER_TIME, {"width": width.total_seconds(), "origin": origin, "runs": run_ids})
-        for bar, kind, count in cursor.fetchall():
-            bars[bar][kind] += count
+    for kind, moment, count in happened:
+        bars[origin + (moment - origin) // width * width][kind] += count
     return [
-        Bar(at=at, accepted=sums["accepted"], opened=sums["opened"], clicked=sums["clicked"])
+        Bar(at=at, accepted=sums["accepted"], opened=sums[EventKind.OPENED], clicked=sums[EventKind.CLICKED])
         for at, sums in _without_gaps(bars, width)
     ]
+
+
+def _sums(runs: list[Run], kind: CounterKind, *by: str) -> list[dict[str, Any]]:
+    """Counters of one kind, summed over slots and whatever they are not asked `by`."""
+    rows = Counter.objects.filter(run__in=[run.pk for run in runs], kind=kind)
+    return list(rows.values(*by).annotate(sum=Sum("count")).order_by())
 
 
 def _minute(name: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.db.models import Count, F, Max, Q, Sum
@@ -129,9 +129,10 @@ def _records(domain: str, mailbox: str) -> Iterator[Wanted]:
 
 
 def domain_use(organisation: Organisation, domain: str, *, days: int) -> DomainUse:
-    """Add up the reports of a domain whose time began within the last `days`."""
-    since = clock.now().date() - timedelta(days=days - 1)
-    reports = DomainReport.objects.for_organisation(organisation).filter(domain=domain, begins_at__date__gte=since)
+    """Add up the reports of a domain whose time began within the last `days`: of UTC, as those of the receivers are."""
+    since = clock.now().astimezone(UTC).date() - timedelta(days=days - 1)
+    midnight = datetime.combine(since, time.min, UTC)
+    reports = DomainReport.objects.for_organisation(organisation).filter(domain=domain, begins_at__gte=midnight)
     dmarc, tls = reports.filter(kind=ReportKind.DMARC), reports.filter(kind=ReportKind.TLS)
     sums = dmarc.aggregate(passed=Sum("passed"), failed=Sum("failed"), reporters=Count("reporter", distinct=True))
     connections = tls.aggregate(passed=Sum("passed"), failed=Sum("failed"))
@@ -155,7 +156,7 @@ def domain_use(organisation: Organisation, domain: str, *, days: int) -> DomainU
 
 
 def _by_day(reports: Any, since: date, days: int) -> tuple[Day, ...]:
-    rows = reports.annotate(on=TruncDate("begins_at")).values("on")
+    rows = reports.annotate(on=TruncDate("begins_at", tzinfo=UTC)).values("on")
     found = {
         row["on"]: Day(on=row["on"], passed=row["good"], failed=row["bad"])
         for row in rows.annotate(good=Sum("passed"), bad=Sum("failed")).order_by("on")

@@ -20,8 +20,8 @@ from outreach.events.models import Event, Reply
 ASSEMBLING: Final = timedelta(seconds=5)
 #: Steps of one moment, in the order in which they are told.
 _ORDER: Final = (
-    "planned", "withdrawn", "settled", "inherited", "late", "evidence", "attempt", "moved", "in_hand", "receipt",
-    "followed",
+    "planned", "kept", "carries", "withdrawn", "settled", "inherited", "late", "evidence", "attempt", "moved",
+    "in_hand", "receipt", "followed",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ class Step:
     at: datetime
     #: `planned`, `in_hand`, `settled`, `inherited`, `late` (evidence of a worker that had lost its fence), `evidence`,
     #: `attempt` (of a time before windows were kept), `moved` (to another account), `receipt`, `followed` (by another
-    #: channel), `event`, `reply` or `withdrawn`.
+    #: channel), `kept` (for a digest), `carries` (a digest, of one message), `event`, `reply` or `withdrawn`.
     kind: str
     #: The word of the vocabulary: a state, an outcome, an event.
     word: str
@@ -56,6 +56,32 @@ class Withdrawal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What became of a message that was kept for a digest."""
+
+    #: 1 or 7.
+    days: int
+    #: When the digest is due; None where that is still to be reckoned.
+    due_at: datetime | None
+    #: Public id of the digest's delivery, and when it was made; '' before.
+    digest: str = ""
+    told_at: datetime | None = None
+    #: Why no digest tells it: a Reason, or ''.
+    dropped: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """A message that a digest tells, or was to tell."""
+
+    campaign: str
+    #: Public id of its own delivery.
+    delivery: str
+    #: Why it was left out in the end: a Reason, or ''.
+    dropped: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """All that is known of a delivery. Rows that it names may be gone: nothing of the ledger depends on them."""
 
@@ -72,6 +98,10 @@ class Known:
     withdrawals: Sequence[Withdrawal]
     #: Messages on another channel that stand in for it.
     followers: Sequence[Delivery]
+    #: Of a message that was kept for its reader's digest.
+    kept: Kept | None
+    #: Of a digest.
+    carried: Sequence[Carried]
     #: Link position -> where it leads, of the links that were clicked.
     links: Mapping[int, str]
     now: datetime
@@ -85,7 +115,7 @@ class Known:
 def tell_story(known: Known) -> list[Step]:
     """What happened to the delivery, in the order of the commits."""
     steps = [_planned(known), *_windows(known), *_attempts(known), *_withdrawals(known), *_came_back(known)]
-    steps += _followed(known)
+    steps += [*_followed(known), *_kept(known), *_carries(known)]
     told = {step.at for step in steps if step.kind != "planned"}
     delivery = known.delivery
     if delivery.settled_at and delivery.settled_at not in told and steps[0].word != delivery.state:
@@ -116,8 +146,15 @@ def _planned(known: Known) -> Step:
             "draw": delivery.draw if delivery.target.startswith("s:") else None,
             "variant": variant_for(delivery.draw, variants),
             **_choice(delivery),
+            **_meant(run),
         },
     )
+
+
+def _meant(run: Run) -> dict[str, Any]:
+    """In each language, whom of the topics' people the run's segments mean, where it has any."""
+    words = run.frozen.get("segment", {}).get("words")
+    return {"meant": words} if words else {}
 
 
 def _choice(delivery: Delivery) -> dict[str, Any]:
@@ -136,18 +173,42 @@ def _followed(known: Known) -> Iterator[Step]:
         yield Step(at=other.created_at, kind="followed", word=word, reason=other.reason, facts=facts)
 
 
+def _kept(known: Known) -> Iterator[Step]:
+    """That a digest told it, or why none does; while it waits, `prospects` says for what."""
+    kept = known.kept
+    if kept is None or not (kept.dropped or kept.told_at):
+        return
+    word = "not_told" if kept.dropped else "told"
+    yield Step(
+        at=kept.told_at or known.delivery.created_at,
+        kind="kept",
+        word=word,
+        reason=kept.dropped,
+        facts={"digest": kept.digest} if kept.digest else {},
+    )
+
+
+def _carries(known: Known) -> Iterator[Step]:
+    for one in known.carried:
+        facts = {"campaign": one.campaign, "delivery": one.delivery}
+        word = "left_out" if one.dropped else "carries"
+        yield Step(at=known.delivery.created_at, kind="carries", word=word, reason=one.dropped, facts=facts)
+
+
 def _is_for(content: Mapping[str, Any], delivery: Delivery) -> bool:
     return (content["channel"], content["language"]) == (delivery.channel, delivery.language)
 
 
 def _why_channel(known: Known) -> str:
-    """`post`, `fallback`, `named`, `notice`, `wish`, or the campaign's ChannelMode."""
+    """`post`, `fallback`, `named`, `notice`, `digest`, `wish`, or the campaign's ChannelMode."""
     if known.delivery.target.startswith("a:"):
         return "post"
     if known.delivery.fallback_of:
         return "fallback"
     if known.run.kind == RunKind.TEST:
         return "named"
+    if known.run.kind == RunKind.DIGEST:
+        return "digest"
     if read_choice(known.delivery.choice).is_wish:
         return "wish"
     return "notice" if known.delivery.target.startswith("n:") else str(known.run.frozen.get("mode", "all"))

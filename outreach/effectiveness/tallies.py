@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from django.db.models import Sum
 
@@ -21,6 +22,9 @@ WRITTEN_TO: Final = (
     DeliveryState.UNKNOWN,
     DeliveryState.CANCELLED,
 )
+
+#: (stage, source, bearing) -> people.
+Evidence: TypeAlias = "Mapping[tuple[str, str, str], int]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,13 @@ class Tallies:
         wanted = set(run_ids)
         return Tallies(row for row in self._rows if row["run_id"] in wanted)
 
+    def groups(self) -> dict[tuple[int, str, str], Tallies]:
+        """The parts by (run, channel, language)."""
+        rows: dict[tuple[int, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+        for row in self._rows:
+            rows[row["run_id"], row["channel"], row["language"]].append(row)
+        return {group: Tallies(found) for group, found in rows.items()}
+
     def values(self, dimension: str) -> list[Any]:
         """The values that occur in a dimension among the ledger's rows, in order."""
         return sorted({row[dimension] for row in self._rows if row["kind"] == CounterKind.STATE and row["count"]})
@@ -76,6 +87,14 @@ class Tallies:
             if row["name"] == kind:
                 tally[row["reason"]] += row["count"]
         return Verdicts(human=tally[Verdict.HUMAN], uncertain=tally[Verdict.UNCERTAIN], machine=tally[Verdict.MACHINE])
+
+    def evidence(self) -> Evidence:
+        """What is written down of the stages that people came to."""
+        tally: Tally[tuple[str, str, str]] = Tally()
+        for row in self._of(CounterKind.STAGE):
+            stage, _colon, source = row["name"].partition(":")
+            tally[stage, source, row["reason"]] += row["count"]
+        return tally
 
     def minutes(self) -> dict[str, int]:
         """Minute (UTC, `YYYY-MM-DDTHH:MM`) -> messages accepted in it, in order."""
@@ -116,9 +135,10 @@ class Tallies:
 
 
 def tallies_of(run_ids: Iterable[int]) -> Tallies:
-    """The counters of these runs, in one query."""
+    """The counters of these runs, in one query; but links and moments, of which there may be thousands."""
     return Tallies(
         Counter.objects.filter(run__in=list(run_ids))
+        .exclude(kind__in=[CounterKind.LINK, CounterKind.MOMENT])
         .values("run_id", "kind", "channel", "language", "name", "reason")
         .annotate(count=Sum("count"))
         .order_by()

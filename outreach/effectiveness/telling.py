@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from outreach.core.models import in_language
 from outreach.core.vocabulary import (
     Channel,
     DeliveryState,
@@ -40,13 +41,19 @@ WORDS: Final[dict[str, Any]] = {
     "inherited": _("Taken over from a worker that stopped"),
     "evidence": _("Learnt later"),
     "moved": _("Moved to another account"),
+    "put_off": _("Put off"),
     "followed": _("Goes on by another channel"),
     "not_followed": _("No other channel"),
+    "told": _("Told in the reader's digest"),
+    "not_told": _("Told in no digest"),
+    "carries": _("Tells a message"),
+    "left_out": _("Leaves a message out"),
 }
 
 #: Where a consent was given or withdrawn.
 SOURCES: Final[dict[str, Any]] = {
     "import": _("an import"),
+    "import_undone": _("an import that was taken back"),
     "form": _("a form"),
     "api": _("another system"),
     "one_click": _("one click in the message"),
@@ -55,6 +62,8 @@ SOURCES: Final[dict[str, Any]] = {
     "stop": _("the answer STOP"),
     "start": _("the answer START"),
     "console": _("this console"),
+    "keep": _("the page that asks whether to go on"),
+    "sunset": _("no sign for a long time, also after a question"),
 }
 
 #: Titles of kinds; the others are titled by their word.
@@ -80,6 +89,7 @@ _CHOSEN: Final[dict[str, Any]] = {
     "post": _("%(channel)s: one post for everybody who follows."),
     "named": _("%(channel)s: a test send to a named address."),
     "notice": _("%(channel)s: a notice to one person."),
+    "digest": _("%(channel)s: the reader asked to get by it together what is new."),
     "wish": _("%(channel)s: the channel by which the person asked to be written to."),
     "fallback": _("%(channel)s: in place of message %(fallback_of)s."),
 }
@@ -92,6 +102,8 @@ _FAILURES: Final[dict[str, Any]] = {
 }
 _PASSED: Final = _("%(channel)s was passed over: %(reason)s.")
 _FOLLOWED: Final = _("By %(channel)s, message %(follower)s.")
+_TOLD: Final = _("As message %(digest)s.")
+_CARRIES: Final = _("“%(campaign)s”, kept as message %(delivery)s.")
 _NOT_FOLLOWED: Final = _("%(channel)s would have been next, message %(follower)s.")
 
 _SETTLED: Final = _("Committed by %(worker)s under fence %(fence)s of batch %(batch)s; in hand since %(since)s.")
@@ -151,6 +163,8 @@ PROSPECTS: Final[dict[str, Any]] = {
     "run_held": _("The campaign is held: nothing leaves until somebody lets it go on."),
     "run_cancelling": _("The campaign is being cancelled: it will be closed without leaving."),
     "alone": _("It comes last and alone, in a window of one."),
+    "daily": _("It is told in the reader's daily digest, which is due at %(at)s."),
+    "weekly": _("It is told in the reader's weekly digest, which is due at %(at)s."),
     "ends_with_run": _("The campaign ends at %(at)s: after that it is not sent."),
     "given_up": _("It is given up where no try succeeds until %(at)s."),
     "waits_for_evidence": _(
@@ -207,6 +221,7 @@ def _planned(step: Step, values: dict[str, Any]) -> list[str]:
     is_test = values["run_kind"] == "test"
     opening = _("At the fan-out of run %(run)s, a test send.") if is_test else _FANOUT
     opening = _LATER if values["chosen"] == "fallback" else opening
+    opening = _TOGETHER if values["chosen"] == "digest" else opening
     channel_names = dict(Channel.choices)
     order = ", ".join(str(channel_names.get(name, name)) for name in values["order"])
     values = values | {"channel": channel_names.get(values["channel"], values["channel"]), "order": order}
@@ -219,6 +234,9 @@ def _planned(step: Step, values: dict[str, Any]) -> list[str]:
         said.append(_("Draw %(draw)s, variant “%(variant)s”.") if values["variant"] else _("Draw %(draw)s."))
     if step.batch:
         said.append(_("Batch %(batch)s."))
+    if values.get("meant"):
+        values["meant"] = in_language(values["meant"])
+        said.append(_("Of the topics' people the campaign means: %(meant)s"))
     told = [str(sentence) % values for sentence in said]
     return [*told[:2], *_passed_over(step), *told[2:]] if not values.get("failure") else [*told, *_passed_over(step)]
 
@@ -233,6 +251,7 @@ def _passed_over(step: Step) -> list[str]:
 
 _FANOUT: Final = _("At the fan-out of run %(run)s, planned for %(due)s.")
 _LATER: Final = _("Added to run %(run)s later.")
+_TOGETHER: Final = _("In run %(run)s, made of what was kept.")
 
 
 def _template(step: Step) -> str | Promise | None:
@@ -244,6 +263,10 @@ def _template(step: Step) -> str | Promise | None:
         return _RETURNED if step.word == "returned" else _SETTLED
     if step.kind == "followed":
         return _FOLLOWED if step.word == "followed" else _NOT_FOLLOWED
+    if step.kind == "kept":
+        return _TOLD if step.facts else None
+    if step.kind == "carries":
+        return _CARRIES
     if step.kind == "withdrawn" and not step.facts:
         return _HONOURED
     if step.kind == "withdrawn":
@@ -272,6 +295,6 @@ _TONES: Final = {
     **dict.fromkeys(("rejected", "bounced", "complained", "permanent", "unsupported"), "bad"),
     **dict.fromkeys(("deferred", "temporary", "delayed", "account", "withdrawn", "suppressed"), "warn"),
     **dict.fromkeys(("unknown", "inherited"), "unsure"),
-    **dict.fromkeys(("moved", "followed", "not_followed"), "warn"),
-    **dict.fromkeys(("accepted", "delivered", "opened", "clicked", "read"), "good"),
+    **dict.fromkeys(("moved", "put_off", "followed", "not_followed", "not_told", "left_out"), "warn"),
+    **dict.fromkeys(("accepted", "delivered", "opened", "clicked", "read", "told"), "good"),
 }

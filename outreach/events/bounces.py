@@ -6,28 +6,51 @@ What is decided: who did not get it, with which status, why, and whether for goo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_string
 from email.message import Message
 from typing import Final
 
+from outreach.events.bounce_reasons import FOR_GOOD, REASONS
+from outreach.events.bounce_recipients import point_at
 from outreach.events.bounce_words import (
     ADDRESS,
-    FOR_GOOD,
+    AUTO_SUBJECT,
+    DAEMON,
     FROM_SERVER,
     ORIGINAL,
-    POINTERS,
-    REASONS,
+    PASSED_ON,
     SAYS_SO,
     SUBJECT,
 )
-from outreach.events.letters import header, inner_text
+from outreach.events.letters import decode_header_text, header, inner_text, parts_of
+from outreach.events.quoting import strip_quotes
+from outreach.events.sns import WORDS_OF, read_notification, recipients_in
 
 _ADDRESS: Final = re.compile(ADDRESS)
 _STILL_TRYING: Final = re.compile(
     r"(?:has|have) not (?:yet )?been delivered|delayed|will (?:be retried|keep trying|continue)", re.I
 )
+_REPORT_TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_LOOSE_GROUP: Final = re.compile(r"^(?:Original|Final)-Recipient:.*\n(?:[\w-]+:.*\n|[ \t]+\S.*\n)+", re.I | re.M)
+#: Longest text of which the beginning is looked through for a report's groups.
+_LONGEST: Final = 100_000
+#: Longest part of it that is searched for words and people: a pattern's cost may grow with its square.
+_LOOKED_AT: Final = 8000
+#: Who writes no more above what is passed on has nothing to say of it.
+_A_WORD: Final = 60
+#: PowerMTA's categories -> what a server would have said, for reports that tell no server's words.
+_OF_POWERMTA: Final = {
+    "bad-mailbox": "user unknown",
+    "bad-domain": "unknown domain",
+    "inactive-mailbox": "inactive user",
+    "quota-issues": "mailbox full",
+}
+#: What begins the message that came back only where somebody was named before: a heading looks the same.
+_MAY_BEGIN: Final = re.compile(r"\s*(?:received:|return-path:|-{3,40}\s{0,3}[^\x00-\x7f])", re.I)
+#: Said of a message that was given up, whatever the number before it says.
+_UNKNOWN: Final = re.compile(r"user unknown|unknown user|no such user|user not found|user does not exist", re.I)
 _STATUS: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
@@ -47,13 +70,12 @@ class Failure:
 
 def read_bounce(message: Message, text: str) -> list[Failure] | None:
     """The failures that a message reports; None where it is no bounce. `text` is its readable part."""
-    standard = list(_read_reports(message, text))
-    if standard:
+    if standard := list(_read_reports(message, text)) or _read_notification(text):
         return standard
     explanation = _explanation(text)
     if not _is_bounce(message, explanation):
         return None
-    named = [address for _, address in _header_recipients(message)] or _point_at(explanation, message)
+    named = [address for _, address in _header_recipients(message)] or point_at(explanation, message, text)
     if len(named) < 2:
         return [_judge("".join(named), explanation, said_status="", action="")]
     return [
@@ -69,36 +91,56 @@ def classify(words: str) -> str:
 def _read_reports(message: Message, text: str) -> Iterator[Failure]:
     """RFC 3464, section 2.3: a group of fields for each recipient, told apart by Final-Recipient."""
     seen: set[str] = set()
-    for fields in _recipient_groups(message):
-        recipient = _address_in(fields.get("final-recipient", "")) or _address_in(fields.get("original-recipient", ""))
-        action = fields.get("action", "").strip().lower()
-        original = _address_in(fields.get("original-recipient", "")) or _address_in(
-            fields.get("x-actual-recipient", "")
-        )
-        recipient = original if original and not _ADDRESS.fullmatch(recipient) else recipient
+    for fields in _recipient_groups(message, text):
+        recipient = _recipient_of(fields)
+        action = fields.get("action", "").strip().lower().partition(" ")[0]
         if action in {"delivered", "relayed", "expanded"} or not (recipient or action) or recipient.lower() in seen:
             continue
         seen.add(recipient.lower())
-        words = fields.get("diagnostic-code", "") or _paragraph_about(recipient, _explanation(text))
+        words = fields.get("diagnostic-code", "") or _OF_POWERMTA.get(fields.get("x-powermta-bouncecategory", ""), "")
+        words = words or _paragraph_about(recipient, _explanation(text))
         yield _judge(recipient, words, said_status=fields.get("status", ""), action=action, context=_explanation(text))
 
 
-def _recipient_groups(message: Message) -> Iterator[dict[str, str]]:
-    for part in message.walk():
-        if part.get_content_type() not in {"message/delivery-status", "message/global-delivery-status"}:
-            continue
-        for group in _groups(part):
-            fields = {name.lower(): _unfold(str(value)) for name, value in group.items()}
-            if "final-recipient" in fields or "original-recipient" in fields or "action" in fields:
-                yield fields
+def _read_notification(text: str) -> list[Failure]:
+    """Amazon's own form."""
+    told = read_notification(text) or {}
+    if told.get("notificationType") != "Bounce":
+        return []
+    kind = str(told["bounce"].get("bounceSubType")) if isinstance(told.get("bounce"), dict) else ""
+    return [
+        _judge(
+            str(each.get("emailAddress", "")),
+            str(each.get("diagnosticCode") or WORDS_OF.get(kind, "")),
+            said_status=str(each.get("status", "")),
+            action=str(each.get("action", "")),
+        )
+        for each in recipients_in(told, "bounce", "bouncedRecipients")
+    ]
+
+
+def _recipient_groups(message: Message, text: str) -> Iterator[dict[str, str]]:
+    reports = [part for part in message.walk() if part.get_content_type() in _REPORT_TYPES]
+    for group in [each for part in reports for each in _groups(part)] or _loose_groups(message, text):
+        fields = {name.lower(): decode_header_text(value) for name, value in group.items()}
+        if "final-recipient" in fields or "original-recipient" in fields or "action" in fields:
+            yield fields
+
+
+def _loose_groups(message: Message, text: str) -> list[Message]:
+    """Groups in the bare text: where a report's borders got lost, or somebody passed it on without a word of note."""
+    is_passed_on = bool(PASSED_ON.match(header(message, "Subject"))) and len(strip_quotes(text)) < _A_WORD
+    if not (is_passed_on or _is_of_a_daemon(message)):
+        return []
+    found = _LOOSE_GROUP.findall(re.sub(r"^[> ]*>[ ]?", "", text[:_LONGEST], flags=re.M))
+    return [message_from_string(group) for group in found if "\naction:" in group.lower()]
 
 
 def _groups(part: Message) -> list[Message]:
     """A report's groups of fields; the parser cuts up only the older of the two types (RFC 6533, section 3)."""
     if part.get_content_type() == "message/global-delivery-status":
         return [message_from_string(text) for text in re.split(r"\n\s*\n", inner_text(part).replace("\r\n", "\n"))]
-    payload = part.get_payload()
-    return [each for each in payload if isinstance(each, Message)] if isinstance(payload, list) else []
+    return parts_of(part)
 
 
 def _judge(recipient: str, words: str, *, said_status: str, action: str, context: str = "") -> Failure:
@@ -111,10 +153,11 @@ def _judge(recipient: str, words: str, *, said_status: str, action: str, context
     if reason == "undefined" and context:
         reason = classify(context)
     if reason == "undefined":
-        reason = classify(status)
+        reason = classify(f"{status} {words}")
     reason = _by_command(reason, context or words)
     is_delay = action == "delayed" or (not action and _is_delay(words))
-    temporary = status.startswith("4") and reason not in {"hostunknown"}
+    is_sure = reason == "hostunknown" or bool(_UNKNOWN.search(words))
+    temporary = status.startswith("4") and not is_sure
     return Failure(
         recipient=recipient,
         status=status,
@@ -134,27 +177,30 @@ def _by_command(reason: str, words: str) -> str:
 
 
 def _is_delay(words: str) -> bool:
-    return bool(
-        re.search(
-            r"(?:has|have) not (?:yet )?been delivered|delayed|will (?:be retried|keep trying|continue)", words, re.I
-        )
-    )
+    return bool(_STILL_TRYING.search(words))
 
 
 def _is_bounce(message: Message, explanation: str) -> bool:
-    """No standard report, but a server says that a message could not be delivered."""
+    """No standard report, but a server says that a message could not be delivered; a person who says so is none."""
     if message.get("X-Failed-Recipients"):
         return True
-    is_report = message.get_content_type() == "multipart/report" and "delivery-status" in str(
-        message.get("Content-Type", "")
+    subject = header(message, "Subject")
+    if message.get_content_type() == "multipart/report" and "delivery-status" in str(message.get("Content-Type", "")):
+        return True
+    if PASSED_ON.match(subject) or AUTO_SUBJECT.search(subject):
+        return False
+    has_subject, says_so = bool(SUBJECT.search(subject)), bool(SAYS_SO.search(" ".join(explanation.split())))
+    if _is_of_a_daemon(message):
+        return has_subject or says_so
+    is_returned = str(message.get("Return-Path", "")).strip() == "<>" or bool(
+        FROM_SERVER.search(header(message, "From"))
     )
-    sender = f"{message.get('From', '')} {message.get('Return-Path', '')}"
-    signs = (
-        bool(FROM_SERVER.search(sender)) or str(message.get("Return-Path", "")).strip() == "<>",
-        bool(SUBJECT.search(header(message, "Subject"))),
-        bool(SAYS_SO.search(explanation)),
-    )
-    return is_report or sum(signs) >= 2
+    is_answer = bool(message.get("In-Reply-To")) or header(message, "Auto-Submitted").lower().startswith("auto-replied")
+    return is_returned and not is_answer and has_subject and says_so
+
+
+def _is_of_a_daemon(message: Message) -> bool:
+    return bool(DAEMON.search(f"{header(message, 'From')}\n{message.get('Return-Path', '')}"[:2000]))
 
 
 def _header_recipients(message: Message) -> list[tuple[str, str]]:
@@ -163,33 +209,12 @@ def _header_recipients(message: Message) -> list[tuple[str, str]]:
 
 
 def _explanation(text: str) -> str:
-    """The server's own words, before the message that came back."""
-    found = ORIGINAL.search(text)
-    return text[: found.start()] if found and found.start() > 40 else text[:8000]
-
-
-def _point_at(explanation: str, message: Message) -> list[str]:
-    """Who did not get it, by the ways in which servers point at them; else whoever is named at all."""
-    ours = {
-        address.lower()
-        for name in ("To", "From", "Return-Path")
-        for address in _ADDRESS.findall(str(message.get(name, "")))
-    }
-    for pattern in POINTERS:
-        found = _distinct(pattern.findall(explanation), without=ours)
-        if found:
-            return found
-    subject = _distinct(_ADDRESS.findall(str(message.get("Subject", ""))), without=ours)
-    return subject or _distinct(_ADDRESS.findall(explanation), without=ours)
-
-
-def _distinct(addresses: Iterable[str], *, without: set[str]) -> list[str]:
-    kept: dict[str, str] = {}
-    for address in addresses:
-        bare = address.rstrip(".").strip("'`")
-        if bare.lower() not in without and not FROM_SERVER.match(bare):
-            kept.setdefault(bare.lower(), bare)
-    return list(kept.values())
+    """The server's own words, before the message that came back; headers that they begin with are none of it."""
+    named = text.find("@") if "@" in text else len(text)
+    for found in ORIGINAL.finditer(text[:_LONGEST]):
+        if named < found.start() or (found.start() > 40 and not _MAY_BEGIN.match(found[0])):
+            return text[: min(found.start(), _LOOKED_AT)]
+    return text[:_LOOKED_AT]
 
 
 def _said_of(recipient: str, named: list[str], explanation: str) -> str:
@@ -209,11 +234,14 @@ def _paragraph_about(recipient: str, explanation: str) -> str:
     return explanation[max(0, position - 100) : position + 600] if position >= 0 else explanation[:1500]
 
 
+def _recipient_of(fields: Mapping[str, str]) -> str:
+    """Whom we wrote to, where the report says it, else whom the server did not reach (RFC 3464, 2.3.1)."""
+    named = [_address_in(fields.get(f"{name}-recipient", "")) for name in ("original", "final", "x-actual")]
+    whole = (each for each in named if _ADDRESS.fullmatch(each))
+    return next(whole, None) or named[1] or named[0]
+
+
 def _address_in(field: str) -> str:
     value = field.rpartition(";")[2].strip().strip("<>")
     found = _ADDRESS.search(value)
     return found[0] if found else value
-
-
-def _unfold(value: str) -> str:
-    return re.sub(r"\s*\n\s+", " ", value)

@@ -6,6 +6,7 @@ and nothing else. Each leaves consent records, an audit entry and, as its confir
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -52,7 +53,8 @@ def obey(account: Account, reply: Reply, *, is_answered: bool = False) -> None:
     actor = product_itself(account.organisation)
     audit.record(actor, f"reply.{reply.kind}", reply, organisation=account.organisation, subscriptions=changed)
     if not is_answered and account.settings.get("keywords") != "no":
-        _confirm(account, reply, number)
+        organisation = account.organisation
+        confirm_word(account, reply, number, lambda language: word_confirmation(organisation, reply.kind, language))
 
 
 def _stop(account: Account, reply: Reply, number: str) -> int | None:
@@ -116,19 +118,20 @@ def _evidence(reply: Reply) -> dict[str, str]:
     return {"message": reply.external_id}
 
 
-def _confirm(account: Account, reply: Reply, number: str) -> None:
+def confirm_word(account: Account, reply: Reply, number: str, word_it: Callable[[str], str]) -> None:
     """Answer through the account that the word came to; without one that can send, it is obeyed all the same."""
     today = clock.now() - timedelta(days=1)
     digest = address_digest(reply.channel, number)
     sent = Notice.objects.for_organisation(account.organisation).filter(digest=digest, created_at__gte=today)
-    if sent.filter(run__frozen__notice__has_key="confirms").count() >= MOST_A_DAY:
+    confirmed = sent.filter(run__frozen__notice__has_key="confirms").exclude(run__frozen__notice__confirms="answer")
+    if confirmed.count() >= MOST_A_DAY:
         return
     language = _language(account, reply, number)
     try:
         send_confirmation(
             account,
             to=number,
-            text=word_confirmation(account.organisation, reply.kind, language),
+            text=word_it(language),
             language=language,
             word=reply.kind,
         )

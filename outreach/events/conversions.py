@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from outreach.audience.merging import kept_id
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run, Service
 from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import EventKind, Permission
+from outreach.core.vocabulary import EventKind, EvidenceSource, Goal, Permission
 from outreach.delivery import tokens
 from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import TokenKind
+from outreach.events.attribution import is_late, last_message
 from outreach.events.models import Conversion
 from outreach.events.record import Happening, record
+from outreach.events.stages import add_evidence
 
 #: Names that the funnel counts; a service may tell others of its own.
 USED: Final = "used"
 SATISFIED: Final = "satisfied"
 RECOMMENDED: Final = "recommended"
+#: And the stage that each is evidence of.
+STAGES: Final[dict[str, Goal]] = {USED: Goal.USES, SATISFIED: Goal.SATISFIED, RECOMMENDED: Goal.RECOMMENDS}
 
 _PUBLIC_ID: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
 
@@ -69,9 +74,11 @@ def record_conversion(
         wrong["value"] = [_("This must be a number.")]
     if at is not None and (at.tzinfo is None or at > clock.now()):
         wrong["at"] = [_("This must be a time in the past, with its offset.")]
-    who = _find(actor.organisation, wrong, delivery=delivery, subscriber=subscriber, click_token=click_token)
+    who = find_who(actor.organisation, wrong, delivery=delivery, subscriber=subscriber, click_token=click_token)
     if wrong or promoted is None or who is None:
         raise Invalid(wrong)
+    moment = at or clock.now()
+    who = _attributed(who, promoted, moment)
     conversion = Conversion.objects.create(
         organisation=promoted.organisation,
         service=promoted,
@@ -80,12 +87,56 @@ def record_conversion(
         run=who.run,
         delivery=who.delivery.id if who.delivery else None,
         subscriber=who.subscriber,
-        at=at or clock.now(),
+        at=moment,
+        is_late=who.run is not None and is_late(who.run, who.delivery, moment),
+        is_repeated=_is_repeated(promoted, name, who.subscriber),
     )
     audit.record(actor, "conversion.recorded", conversion, service=promoted.slug, name=name)
+    if name in STAGES:
+        _take_as_evidence(conversion, who)
     if who.run is not None:
         record(_happening(conversion, who, run=who.run))
     return conversion
+
+
+def _attributed(who: Who, service: Service, at: datetime) -> Who:
+    """A person whom the service names: with the last message about it, where its campaign's window is open."""
+    if who.run is not None or who.subscriber is None:
+        return who
+    last = last_message(who.subscriber, service, at)
+    if last is None:
+        return who
+    run, delivery = last
+    return replace(who, run=run, delivery=delivery, channel=delivery.channel, language=delivery.language)
+
+
+def _is_repeated(service: Service, name: str, subscriber: Subscriber | None) -> bool | None:
+    if subscriber is None:
+        return None
+    return Conversion.objects.filter(service=service, name=name, subscriber=subscriber).exists()
+
+
+def _take_as_evidence(conversion: Conversion, who: Who) -> None:
+    """A person who is told of again in the same run is counted once; a click of nobody's stands for itself.
+
+    What came too late for its campaign is evidence for the service alone.
+    """
+    earlier = Conversion.objects.filter(
+        service=conversion.service, name=conversion.name, run=who.run, subscriber=who.subscriber, is_late=False
+    )
+    is_again = who.subscriber is not None and earlier.exclude(pk=conversion.pk).exists()
+    add_evidence(
+        STAGES[conversion.name],
+        EvidenceSource.SERVICE,
+        organisation=conversion.organisation_id,
+        run=None if conversion.is_late else who.run,
+        service=conversion.service,
+        subscriber=who.subscriber,
+        channel=who.channel,
+        language=who.language,
+        at=conversion.at,
+        people=0 if is_again else 1,
+    )
 
 
 def _happening(conversion: Conversion, who: Who, *, run: Run) -> Happening:
@@ -101,7 +152,7 @@ def _happening(conversion: Conversion, who: Who, *, run: Run) -> Happening:
     )
 
 
-def _find(
+def find_who(
     organisation: Organisation,
     wrong: dict[str, list[Any]],
     *,
@@ -109,6 +160,7 @@ def _find(
     subscriber: str | None,
     click_token: str | None,
 ) -> Who | None:
+    """The one of whom exactly one of the three speaks; None, with what is wrong added to `wrong`."""
     given = {"delivery": delivery, "subscriber": subscriber, "click_token": click_token}
     named = [field for field, value in given.items() if value]
     if len(named) != 1:
@@ -150,7 +202,7 @@ def _of_delivery(organisation: Organisation, *, run: int, delivery: int) -> Who 
     if of_run is None or row is None:
         return None
     known = Subscriber.objects.filter(erased_at=None)
-    person = known.filter(pk=row.subscriber_id).first() if row.subscriber_id else None
+    person = known.filter(pk=kept_id(row.subscriber_id)).first() if row.subscriber_id else None
     return Who(run=of_run, delivery=row, channel=row.channel, language=row.language, subscriber=person)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from outreach.audience.addresses import BadAddress, normalise
+from outreach.audience.bounce_rules import is_enough
 from outreach.audience.models import Address, Subscriber
 from outreach.audience.suppression import suppress
 from outreach.campaigns.models import Run
@@ -29,6 +30,7 @@ from outreach.core.vocabulary import (
 from outreach.delivery.evidence import append_evidence, set_receipt
 from outreach.delivery.links import links_of
 from outreach.delivery.models import Delivery, Notice
+from outreach.events.domain_troubles import note_trouble
 from outreach.events.record import Happening, record
 from outreach.events.verdict import Judgement, judge_agent
 
@@ -71,11 +73,13 @@ def take_effect(delivery: Delivery, told: Told) -> None:
     """Write everything that `told` means for the delivery, in the caller's transaction; counters come last."""
     run = Run.objects.select_related("organisation").get(pk=delivery.run_id)
     resolve_doubt(delivery, told.kind, detail=f"{told.source}: {told.kind} {told.reason}".strip())
-    if told.kind == EventKind.COMPLAINED or (told.kind == EventKind.BOUNCED and told.hard):
+    if told.kind == EventKind.COMPLAINED or (told.kind == EventKind.BOUNCED and told.hard is not None):
         _stop_writing(delivery, told, organisation=run.organisation)
     if told.kind in RECEIPTS:
         set_receipt(delivery.run_id, delivery.id, RECEIPTS[told.kind])
-    record(_happening(run, delivery, told))
+    if record(_happening(run, delivery, told)):
+        said = told.reason if " " in told.reason else str(told.raw.get("status", ""))
+        note_trouble(delivery, told.kind, reason=told.reason, said=said)
 
 
 def resolve_doubt(delivery: Delivery, kind: EventKind, *, detail: str) -> None:
@@ -126,27 +130,30 @@ def _position(run: Run, delivery: Delivery, url: str) -> int | None:
         (
             link.position
             for link in links_of(run)
-            if link.url == url and (link.channel, link.language) == (delivery.channel, delivery.language)
+            if url in {link.url, link.target} and (link.channel, link.language) == (delivery.channel, delivery.language)
         ),
         None,
     )
 
 
 def _stop_writing(delivery: Delivery, told: Told, *, organisation: Organisation) -> None:
-    """Nobody is written to again at an address that does not exist, or whose owner reported us."""
+    """Nobody is written to again at an address that does not exist, or whose owner reported us.
+
+    How many returned messages say that it does not exist is the organisation's setting (`audience.bounce_rules`).
+    """
     address = Address.objects.filter(pk=delivery.address_id).first() if delivery.address_id else None
     normalised = address.normalised if address else _normalised(delivery.channel, told.address) or _noticed(delivery)
     if not normalised:
         return
     owner = _owner_of(delivery) or organisation
-    is_bounce = told.kind == EventKind.BOUNCED
-    suppress(
-        owner,
-        delivery.channel,
-        normalised,
-        SuppressionReason.HARD_BOUNCE if is_bounce else SuppressionReason.COMPLAINT,
-    )
-    if address and is_bounce:
+    reason = SuppressionReason.COMPLAINT
+    if told.kind == EventKind.BOUNCED:
+        is_hard = bool(told.hard)
+        if not is_enough(owner, delivery.channel, normalised, is_hard=is_hard, identity=told.identity, at=told.at):
+            return
+        reason = SuppressionReason.HARD_BOUNCE if is_hard else SuppressionReason.SOFT_BOUNCES
+    suppress(owner, delivery.channel, normalised, reason)
+    if address and told.kind == EventKind.BOUNCED:
         Address.objects.filter(pk=address.pk, state=AddressState.ACTIVE).update(state=AddressState.BOUNCING)
 
 

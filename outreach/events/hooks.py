@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 import channels
@@ -50,6 +52,10 @@ KINDS: Final[Mapping[EventWord, EventKind]] = {
 }
 #: How long a call waits for a delivery that nobody knows.
 KEPT_WAITING: Final = timedelta(days=7)
+#: Younger ones are tried each time: as a rule they came before our own commit.
+FRESH: Final = timedelta(minutes=1)
+#: Longest between two tries.
+SELDOMEST: Final = timedelta(hours=1)
 #: Calls that one run of the task takes on.
 MOST_AT_ONCE: Final = 1000
 
@@ -114,11 +120,19 @@ def keep_events(account_id: int, told: Sequence[ProviderEvent]) -> tuple[list[in
     return list(fresh.order_by("pk").values_list("pk", flat=True)), len(known)
 
 
-def apply_waiting() -> int:
-    """Apply again what could not be applied when it came; answer how many now were."""
-    since = clock.now() - KEPT_WAITING
-    waiting = HookCall.objects.filter(applied_at=None, received_at__gte=since).order_by("received_at", "pk")
-    return sum(_try_again(pk) for pk in list(waiting.values_list("pk", flat=True)[:MOST_AT_ONCE]))
+def apply_waiting(*, most: int = MOST_AT_ONCE) -> int:
+    """Apply again what could not be applied when it came; answer how many now were.
+
+    Those that still cannot be are tried again ever less often, so that however many there are, each has its turn.
+    """
+    now = clock.now()
+    waiting = HookCall.objects.filter(applied_at=None, received_at__gte=now - KEPT_WAITING, next_try_at__lte=now)
+    due = list(waiting.order_by("next_try_at", "pk").values_list("pk", flat=True)[:most])
+    applied = sum(_try_again(pk) for pk in due)
+    waited = ExpressionWrapper((Value(now) - F("received_at") - Value(FRESH)) / 4, output_field=DurationField())
+    next_try = ExpressionWrapper(Value(now) + Least(waited, Value(SELDOMEST)), output_field=DateTimeField())
+    HookCall.objects.filter(pk__in=due, applied_at=None).update(next_try_at=next_try)
+    return applied
 
 
 def _try_again(pk: int) -> bool:
@@ -131,11 +145,14 @@ def _try_again(pk: int) -> bool:
 
 
 @transaction.atomic
-def apply_call(pk: int) -> bool:
-    """Apply one stored event under its row's lock; False while its delivery is not known."""
-    calls = HookCall.objects.select_for_update(of=("self",)).select_related("account__organisation")
-    call = calls.filter(pk=pk, applied_at=None).first()
-    if call is None:
+def apply_call(pk: int, *, is_again: bool = False) -> bool:
+    """Apply one stored event under its row's lock; False while its delivery is not known.
+
+    `is_again`: also one that was applied before, which changes nothing that it did.
+    """
+    calls = HookCall.objects.select_for_update(of=("self",)).select_related("account__organisation").filter(pk=pk)
+    call = (calls if is_again else calls.filter(applied_at=None)).first()
+    if call is None or not call.event:
         return True
     event = _from_json(call.event)
     if event.word == EventWord.REPLIED:

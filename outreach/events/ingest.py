@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connections
 
+from outreach.core import clock
 from outreach.events import record
 from outreach.events.journal import Entry, Journal, OptOut
 from outreach.events.record import Happening
@@ -34,6 +35,8 @@ REPLAY_EVERY: Final = 2.0
 PATIENCE: Final = 3.0
 #: Seconds for which a database that was away is not asked again.
 BREATHER: Final = 1.0
+#: Seconds between two looks at whose messages came back.
+NOTICE_EVERY: Final = 0.2
 
 Waiting = tuple[Happening, "asyncio.Future[None]"]
 
@@ -52,12 +55,17 @@ class Ingest:
         self.journal = journal
         self._opt_out = opt_out
         self._notice = notice
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue()
+        #: What waits for the next commit; `_came` wakes the writer, `_idle` says that everything is written.
+        self._waiting: list[Waiting] = []
+        self._came = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._disk = asyncio.Lock()
         self._away_until = 0.0
-        self._noticing: set[asyncio.Task[object]] = set()
+        self._came_back: set[tuple[int, int]] = set()
+        self._noticing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start writing, on the running event loop; once."""
@@ -66,22 +74,25 @@ class Ingest:
 
     async def stop(self) -> None:
         """Write what waits, then let go of connection and journal."""
-        await self._queue.join()
+        await self._idle.wait()
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
-        await asyncio.gather(*self._noticing, return_exceptions=True)
+        while self._noticing:
+            await asyncio.wait([self._noticing])
         await self._disconnect()
         self.journal.close()
 
-    async def take(self, happening: Happening) -> None:
-        """Return when the event is durable: in the database, or in the journal."""
+    def take(self, happening: Happening) -> asyncio.Future[None]:
+        """Take an event that was never written; what is answered is done when it is durable, in database or journal."""
         self.start()
         done = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((happening, done))
-        await done
+        self._waiting.append((happening, done))
+        self._came.set()
+        self._idle.clear()
+        return done
 
     async def keep(self, entry: Entry) -> None:
         """Return when the entry is in the journal, for a caller who found the database away."""
@@ -91,12 +102,12 @@ class Ingest:
 
     async def _write_on(self) -> None:
         while True:
-            batch = [await self._queue.get()]
-            while len(batch) < LARGEST_BATCH and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            await self._settle(batch)
-            for _ in batch:
-                self._queue.task_done()
+            await self._came.wait()
+            self._came.clear()
+            while batch := self._waiting[:LARGEST_BATCH]:
+                del self._waiting[:LARGEST_BATCH]
+                await self._settle(batch)
+            self._idle.set()
 
     async def _settle(self, batch: list[Waiting]) -> None:
         """Make a batch durable and answer who waits; with an error only if disk and database both failed."""
@@ -118,7 +129,8 @@ class Ingest:
         try:
             async with asyncio.timeout(PATIENCE):
                 connection = await self._connect()
-                await connection.execute(record.WRITE, record.parameters(happenings))
+                statement = record.statement(happenings, are_new=True)
+                await connection.execute(statement, record.parameters(happenings))
         except (psycopg.Error, TimeoutError, OSError) as err:
             # Ambiguous when the answer to the commit was lost; the events' keys make writing them again harmless.
             logger.warning("events go to the journal: %s", type(err).__name__, extra={"action": "ingest.journal"})
@@ -129,16 +141,24 @@ class Ingest:
         return True
 
     def _tell(self, happenings: Sequence[Happening]) -> None:
-        came_back = sorted({(h.run, h.delivery) for h in happenings if h.delivery})
-        if self._notice and came_back:
-            noticing = asyncio.get_running_loop().create_task(in_thread(partial(self._notice, came_back)))
-            self._noticing.add(noticing)
-            noticing.add_done_callback(self._noticed)
+        if self._notice is None:
+            return
+        self._came_back.update((h.run, h.delivery) for h in happenings if h.delivery)
+        if self._came_back and not self._noticing:
+            self._noticing = asyncio.get_running_loop().create_task(self._notice_all(self._notice))
+            self._noticing.add_done_callback(self._noticed)
 
-    def _noticed(self, noticing: asyncio.Task[object]) -> None:
-        self._noticing.discard(noticing)
+    async def _notice_all(self, notice: Callable[[Sequence[tuple[int, int]]], object]) -> None:
+        """One look at the ledger for many: each costs as much as a commit of events."""
+        await asyncio.sleep(NOTICE_EVERY)
+        came_back, self._came_back = sorted(self._came_back), set()
+        await in_thread(partial(notice, came_back))
+
+    def _noticed(self, noticing: asyncio.Task[None]) -> None:
+        self._noticing = None
         if not noticing.cancelled() and (err := noticing.exception()):
             logger.warning("evidence was not taken: %s", err, extra={"action": "ingest.notice"})
+        self._tell(())
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
@@ -179,7 +199,10 @@ class Ingest:
     def _write_back(self, connection: psycopg.Connection[Any], entries: Sequence[Entry]) -> None:
         happenings = [entry for entry in entries if isinstance(entry, Happening)]
         if happenings:
-            connection.execute(record.WRITE, record.parameters(happenings))
+            with connection.transaction():
+                if since := record.late_since(happenings):
+                    connection.execute(record.LOOK_AGAIN, {"now": clock.now(), "since": since})
+                connection.execute(record.statement(happenings), record.parameters(happenings))
         for entry in entries:
             if isinstance(entry, OptOut):
                 self._opt_out(entry)

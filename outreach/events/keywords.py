@@ -1,4 +1,4 @@
-"""Words that people send instead of an answer: STOP, START, HELP and their kin. Pure; what they do is elsewhere."""
+"""Words that people send instead of an answer: STOP, START, HELP, JOIN. Pure; what they do is elsewhere."""
 
 from __future__ import annotations
 
@@ -17,14 +17,31 @@ _WORDS: Final = {
     ReplyKind.START: r"start|unstop|resume|старт|започни|започнете|възобнови|възобновете|zapochni|vazobnovi",
     ReplyKind.HELP: r"help|help me|info|information|помощ|помогнете|инфо|информация|pomosht|pomosh|pomoshch",
 }
+#: With what follows it: a topic's name, not a sentence.
+_JOIN: Final = re.compile(
+    r"(?:join|subscribe|(?:запиши|абонирай)(?: ме)?(?: за)?|(?:zapishi|abonirai|aboniray)(?: me)?(?: za)?)"
+    r"(?P<topic>(?: [\w-]+){0,8})",
+    re.IGNORECASE,
+)
 _PATTERNS: Final = {kind: re.compile(words, re.IGNORECASE) for kind, words in _WORDS.items()}
 _CYRILLIC: Final = re.compile(r"[а-я]", re.IGNORECASE)
 
 
 def keyword_of(text: str) -> ReplyKind | None:
     """What a text is where it says nothing but one of the words; None for every other."""
-    plain = " ".join(re.sub(r"[^\w\s-]", " ", text).split())
-    return next((kind for kind, words in _PATTERNS.items() if words.fullmatch(plain)), None)
+    plain = _plain(text)
+    found = next((kind for kind, words in _PATTERNS.items() if words.fullmatch(plain)), None)
+    return found or (ReplyKind.JOIN if _JOIN.fullmatch(plain) else None)
+
+
+def topic_asked_for(text: str) -> str:
+    """What stands behind JOIN; '' where nothing does, or another word is said."""
+    found = _JOIN.fullmatch(_plain(text))
+    return found["topic"].strip() if found else ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[^\w\s-]", " ", text).split())
 
 
 def is_stop(text: str) -> bool:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import email
 import re
+from codecs import lookup
 from email.errors import HeaderParseError
-from email.header import decode_header
+from email.header import Header, decode_header
 from email.message import Message
+from email.parser import BytesParser
 from email.utils import getaddresses, parseaddr
 from typing import Final
 
-from outreach.events.quoting import text_of_html
+from outreach.events.quoting_html import text_of_html
 
 #: Header names by which a file is recognised as a message.
 _HEADERS: Final = frozenset(
     {"from", "to", "subject", "date", "message-id", "received", "return-path", "content-type", "mime-version"}
 )
+#: Levels of parts within parts, and borders between parts, that somebody's letter may have.
+DEEPEST: Final = 30
+MOST_BORDERS: Final = 2000
+#: Lines of a letter that is read whole, more than 25 MB of files have; each costs an object.
+MOST_LINES: Final = 500_000
+#: Octets in which a message says that it has parts.
+_FIRST: Final = 100_000
+#: Longest header that is read, in characters.
+_LONGEST_HEADER: Final = 20_000
+#: Names of codecs that are none of texts, or take for ever over long ones.
+_NO_CHARSETS: Final = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"})
 _HTML: Final = re.compile(r"<(?:html|body|div|p|br|table|blockquote)\b", re.I)
 
 
@@ -24,7 +37,7 @@ def parse(content: bytes) -> Message:
     body = content.lstrip(b"\r\n")
     if body.startswith(b"From ") and b"\n" in body:
         body = body.split(b"\n", 1)[1]
-    message = email.message_from_bytes(body)
+    message = _read(body)
     if {name.lower() for name in message.keys()} & _HEADERS:  # noqa: SIM118 -- a Message is no mapping
         return message
     bare = Message()
@@ -34,19 +47,54 @@ def parse(content: bytes) -> Message:
     return bare
 
 
-def decode_header_text(value: str) -> str:
-    """RFC 2047 in words; what cannot be decoded stays as it is."""
-    unfolded = re.sub(r"\s*[\r\n]+\s*", " ", value)
+def _read(content: bytes) -> Message:
+    """The message with its parts; of one that nests or splits itself up beyond reason, the headers alone.
+
+    Of one of very many lines the beginning is read.
+    """
+    if content.count(b"\n") > MOST_LINES:
+        content = content[: 10 * _FIRST]
+    if content.count(b"\n--") > MOST_BORDERS and b"boundary" in content[:_FIRST].lower():
+        return BytesParser().parsebytes(content, headersonly=True)
     try:
-        pieces = decode_header(unfolded)
+        message = email.message_from_bytes(content)
+    except RecursionError:
+        return BytesParser().parsebytes(content, headersonly=True)
+    return message if _depth(message) <= DEEPEST else BytesParser().parsebytes(content, headersonly=True)
+
+
+def parts_of(message: Message) -> list[Message]:
+    """The parts within it; [] for a leaf, whose body may claim a charset that no call should be made with."""
+    payload = message.get_payload() if message.is_multipart() else []
+    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
+
+
+def _depth(message: Message) -> int:
+    """How many levels of parts there are; without recursion, which such a message would exhaust."""
+    level, depth = [message], 0
+    while level and depth <= DEEPEST:
+        level = [part for each in level for part in parts_of(each)]
+        depth += 1
+    return depth
+
+
+def decode_header_text(value: str | Header) -> str:
+    """RFC 2047 in words, and what stands there bare, as old servers and those of RFC 6532 write it."""
+    try:
+        pieces = decode_header(value if isinstance(value, Header) else _unfold(value))
     except (HeaderParseError, ValueError):
-        return unfolded
-    return "".join(_decode(piece, charset) for piece, charset in pieces).strip()
+        return _unfold(str(value))
+    return _unfold("".join(_decode(piece, charset) for piece, charset in pieces)).strip()
 
 
 def header(message: Message, name: str) -> str:
     """A header in words, '' where there is none."""
-    return decode_header_text(str(message.get(name, "")))
+    value = message.get(name, "")
+    return decode_header_text(value if len(str(value)) < _LONGEST_HEADER else str(value)[:_LONGEST_HEADER])
+
+
+def _unfold(value: str) -> str:
+    return re.sub(r"\s*[\r\n]+\s*", " ", value)
 
 
 def sender_of(message: Message) -> str:
@@ -57,7 +105,7 @@ def sender_of(message: Message) -> str:
 def recipients_of(message: Message) -> list[str]:
     """Bare addresses that it came to, the envelope's first."""
     values = [
-        str(v)
+        str(v)[:_LONGEST_HEADER]
         for name in ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
         for v in message.get_all(name, [])
     ]
@@ -67,7 +115,7 @@ def recipients_of(message: Message) -> list[str]:
 def text_of(message: Message) -> str:
     """The readable text: the plain part where there is one, else the HTML one as text."""
     plain, rich = "", ""
-    for part in _own_parts(message):
+    for part in own_parts(message):
         kind = part.get_content_type()
         if kind == "text/plain" and not plain.strip():
             plain = payload_text(part)
@@ -88,9 +136,8 @@ def returned_headers(message: Message) -> Message | None:
     """The headers of our own message where it came back, whole or its headers alone."""
     for part in message.walk():
         kind = part.get_content_type()
-        payload = part.get_payload()
-        if kind in {"message/rfc822", "message/global"} and isinstance(payload, list) and payload:
-            return payload[0] if isinstance(payload[0], Message) else None
+        if kind in {"message/rfc822", "message/global"} and (inner := parts_of(part)):
+            return inner[0]
         if kind == "text/rfc822-headers":
             return email.message_from_string(payload_text(part))
         if kind in {"message/rfc822-headers", "message/global-headers"}:
@@ -103,9 +150,8 @@ def inner_text(part: Message) -> str:
 
     Such parts may be encoded, where a message may not (RFC 6533, sections 3 and 4).
     """
-    payload = part.get_payload()
-    inner = payload[0] if isinstance(payload, list) and payload else None
-    if not isinstance(inner, Message):
+    inner = next(iter(parts_of(part)), None)
+    if inner is None:
         return payload_text(part)
     lines = "".join([f"{name}: {value}\n" for name, value in inner.raw_items()])
     body = inner.get_payload(decode=True)
@@ -117,13 +163,13 @@ def inner_text(part: Message) -> str:
     return payload_text(whole)
 
 
-def _own_parts(message: Message) -> list[Message]:
+def own_parts(message: Message) -> list[Message]:
     """Parts of this message, none of a message within it."""
     if not message.is_multipart():
         return [message]
     if message.get_content_maintype() == "message":
         return []
-    return [leaf for part in message.get_payload() if isinstance(part, Message) for leaf in _own_parts(part)]
+    return [leaf for part in parts_of(message) for leaf in own_parts(part)]
 
 
 def _decode(data: bytes | str, charset: str | None) -> str:
@@ -131,6 +177,8 @@ def _decode(data: bytes | str, charset: str | None) -> str:
         return data
     for name in (charset or "utf-8", "utf-8", "windows-1251"):
         try:
+            if lookup(name).name in _NO_CHARSETS:
+                continue
             return data.decode(name)
         except (LookupError, ValueError):
             continue

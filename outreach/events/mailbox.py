@@ -23,7 +23,7 @@ from outreach.core.errors import OutreachError
 PATIENCE: Final = 20.0
 #: Messages taken in one visit; the next visit goes on.
 MOST_AT_ONCE: Final = 500
-#: Larger ones are passed over: a reply with attachments of this size is no reply to read.
+#: Of a larger one the beginning is read: the author's words stand there, and the files behind them are not kept.
 LARGEST: Final = 25 * 1024 * 1024
 
 _PORTS: Final = {"tls": 993, "starttls": 143, "none": 143}
@@ -35,14 +35,22 @@ class Position:
 
     validity: int = 0
     uid: int = 0
+    #: HIGHESTMODSEQ of a mailbox of which nothing was left to be read (RFC 7162); 0 where the server tells none.
+    modseq: int = 0
+
+
+def folders_of(settings: Mapping[str, Any]) -> list[str]:
+    """The folders of a mailbox that are read, as its settings name them."""
+    return [name.strip() for name in str(settings.get("folder") or "").split(",") if name.strip()] or ["INBOX"]
 
 
 def read_mailbox(
-    settings: Mapping[str, Any], position: Position, *, allow_private: Iterable[str] = ()
+    settings: Mapping[str, Any], position: Position, *, folder: str, allow_private: Iterable[str] = ()
 ) -> Iterator[tuple[Position, bytes]]:
-    """Yield messages that came after `position`, oldest first, each with the position behind it.
+    """Yield a folder's messages that came after `position`, oldest first, each with the position behind it.
 
-    A mailbox that was made anew is read from its beginning: who takes the messages knows those that he had.
+    One that a person took away meanwhile is b''. A folder that was made anew is read from its beginning: who takes the
+    messages knows those that he had. What the server does not hand out is not passed over: the reading ends there.
 
     Raises:
         ChannelError: the server's address is one of a private network that is not in `allow_private`, or is silent.
@@ -50,15 +58,20 @@ def read_mailbox(
             certificate is not to be trusted.
         OutreachError: it cannot be reached with these settings at all.
     """
-    folder = str(settings.get("folder") or "INBOX")
-    with _logged_in(settings, tuple(allow_private)) as box:
+    with logged_in(settings, tuple(allow_private)) as box:
+        if {b"ENABLE", b"CONDSTORE"} <= capabilities_of(box):
+            box.client.enable("CONDSTORE")  # some tell HIGHESTMODSEQ only then
         box.folder.set(folder, readonly=True)
-        validity = _validity(box)
-        last = position.uid if validity == position.validity else 0
+        validity, modseq = _told(box, "UIDVALIDITY"), _told(box, "HIGHESTMODSEQ")
+        is_known = validity == position.validity
+        if is_known and modseq and modseq == position.modseq:
+            return
+        last = position.uid if is_known else 0
         # `n:*` always names the newest message, also where it is older than n.
         fresh = sorted(uid for uid in map(int, box.uids(f"UID {last + 1}:*")) if uid > last)
         for uid in fresh[:MOST_AT_ONCE]:
-            yield Position(validity=validity, uid=uid), _fetch(box, uid)
+            is_last = uid == fresh[-1]
+            yield Position(validity=validity, uid=uid, modseq=modseq if is_last else 0), _fetch(box, uid)
 
 
 class _Client(imaplib.IMAP4):
@@ -100,7 +113,8 @@ class _Box(BaseMailBox):
 
 
 @contextmanager
-def _logged_in(settings: Mapping[str, Any], allow_private: tuple[str, ...]) -> Iterator[BaseMailBox]:
+def logged_in(settings: Mapping[str, Any], allow_private: tuple[str, ...]) -> Iterator[BaseMailBox]:
+    """A mailbox over a connection of its own, which is closed behind it. Raises as `read_mailbox` does."""
     box = _Box(_connect(settings, allow_private))
     username, password = str(settings.get("username") or ""), str(settings.get("password") or "")
     try:
@@ -139,13 +153,22 @@ def _context(settings: Mapping[str, Any]) -> ssl.SSLContext:
     return context
 
 
-def _validity(box: BaseMailBox) -> int:
-    """What the server said when the folder was opened (RFC 3501, section 2.3.1.1); 0 where it says nothing."""
-    told = box.client.response("UIDVALIDITY")[1]
+def capabilities_of(box: BaseMailBox) -> set[bytes]:
+    """What the server offers to who is logged in."""
+    told: list[bytes] = box.client.capability()[1]
+    return set(told[-1].upper().split())
+
+
+def _told(box: BaseMailBox, name: str) -> int:
+    """A number that the server said when the folder was opened (RFC 3501, 2.3.1.1; RFC 7162, 3.1.2); 0 where none."""
+    told = box.client.response(name)[1]
     return int(told[-1]) if told and told[-1] else 0
 
 
 def _fetch(box: BaseMailBox, uid: int) -> bytes:
-    """The message as it lies there, without marking it as read; b'' for one that is too large or just went."""
+    """The message as it lies there, without marking it as read; b'' for one that just went."""
     _, answer = box.client.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{LARGEST}>)")
-    return next((piece[1] for piece in answer or [] if isinstance(piece, tuple)), b"")
+    content = next((piece[1] for piece in answer or [] if isinstance(piece, tuple)), None)
+    if content is None and str(uid) in box.uids(f"UID {uid}"):
+        raise imaplib.IMAP4.error(f"The mailbox does not hand out message {uid}: {answer!r}")
+    return content or b""

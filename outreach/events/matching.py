@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
@@ -150,6 +150,19 @@ def match_address(account: Account, channel: str, address: str) -> Match | None:
     sent = Delivery.objects.filter(run_id__in=_recent_runs(account), target__in=targets, channel=channel)
     delivery = sent.filter(state__in=_MAY_HAVE_ARRIVED).order_by("-run_id", "-id").first() if targets else None
     return Match(delivery=delivery, by="address") if delivery else None
+
+
+def sent_lately(account: Account, channel: str, address: str, *, since: datetime) -> list[Delivery]:
+    """What went to this address by this channel since then, notices too; the newest first."""
+    try:
+        normalised = normalise(channel, address)
+    except BadAddress:
+        return []
+    sent = Delivery.objects.filter(
+        run_id__in=_recent_runs(account), target__in=_targets(account, channel, normalised), channel=channel
+    )
+    found = [row for row in sent.filter(state__in=_MAY_HAVE_ARRIVED) if (row.settled_at or row.created_at) >= since]
+    return sorted(found, key=lambda row: row.settled_at or row.created_at, reverse=True)
 
 
 def _get(account: Account, *, run: int, delivery: int, by: str) -> Match | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Campaign, Run, Service
@@ -35,14 +36,26 @@ class Event(models.Model):
     raw = models.JSONField(default=dict)
 
     class Meta:
-        indexes = [models.Index(fields=["run", "kind", "at"], name="event_of_run")]
+        indexes = [
+            models.Index(fields=["run", "kind", "at"], name="event_of_run"),
+            # What a provider told of a message, for an erasure; nothing of what readers do is in it.
+            models.Index(fields=["run", "delivery"], condition=~models.Q(raw={}), name="event_told"),
+            # What a person did with a message, for segments: only where a person may be known, and no machine's.
+            models.Index(
+                fields=["delivery", "kind", "at"],
+                name="event_of_person",
+                condition=models.Q(
+                    delivery__isnull=False, kind__in=["opened", "clicked"], verdict__in=["human", "uncertain"]
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.run_id}-{self.delivery}"
 
 
 class FirstEvent(models.Model):
-    """The first open, click on a link ... of a delivery: what 'how many people' counts."""
+    """The first open, click on a link ... of a delivery by a person: what 'how many people' counts."""
 
     pk = models.CompositePrimaryKey("run_id", "delivery", "kind", "link")
     run_id = models.BigIntegerField()
@@ -56,6 +69,18 @@ class FirstEvent(models.Model):
         return f"{self.run_id}-{self.delivery} {self.kind}"
 
 
+class LookedAt(models.Model):
+    """How far events were judged together (`events.bursts`): one row."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    until = models.DateTimeField()
+    #: The first of those that were written long after they happened, and wait to be judged.
+    again_from = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.until}"
+
+
 class HookCall(models.Model):
     """One verified provider event, raw: the key of idempotency, and kept until its delivery is known."""
 
@@ -66,10 +91,12 @@ class HookCall(models.Model):
     received_at = models.DateTimeField(auto_now_add=True)
     #: Null while nothing could be made of it: its delivery is not known yet.
     applied_at = models.DateTimeField(null=True)
+    #: When one that waits is tried again: the longer it waits, the less often.
+    next_try_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="provider_event_once")]
-        indexes = [models.Index(fields=["received_at"], name="hook_call_waiting", condition=models.Q(applied_at=None))]
+        indexes = [models.Index(fields=["next_try_at"], name="hook_call_due", condition=models.Q(applied_at=None))]
 
     def __str__(self) -> str:
         return self.event_id
@@ -113,6 +140,13 @@ class Reply(models.Model):
     #: What matched it: `token`, `message_id`, `address`, or '' where nothing did.
     matched_by = models.CharField(max_length=12, default="")
     received_at = models.DateTimeField()
+    #: Its own Message-ID, which an answer names; '' by other channels.
+    message_id = models.CharField(max_length=300, default="")
+    #: As its author laid it out, cleaned; '' where there is nothing but text.
+    html = models.TextField(default="")
+    conversation = models.ForeignKey(
+        "outreach.Conversation", on_delete=models.SET_NULL, null=True, related_name="replies"
+    )
     answered_at = models.DateTimeField(null=True)
     answer = models.TextField(default="")
 
@@ -137,6 +171,10 @@ class Conversion(models.Model):
     delivery = models.BigIntegerField(null=True)
     subscriber = models.ForeignKey(Subscriber, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
+    #: Came after the days that its campaign had declared: kept, and not counted for the campaign.
+    is_late = models.BooleanField(default=False, db_default=False)
+    #: Whether the service had told the same of the person before; null where nobody knows whose it is.
+    is_repeated = models.BooleanField(null=True)
     recorded_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -222,6 +260,7 @@ __all__ = [
     "EventKind",
     "FirstEvent",
     "HookCall",
+    "LookedAt",
     "Reply",
     "ReportedSource",
     "ReportedTlsFailure",

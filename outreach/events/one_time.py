@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,9 +19,11 @@ from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.utils.translation import gettext, override
 
+from outreach.audience.consent_proof import prove
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Subscriber
 from outreach.audience.subscribers import export_subscriber
+from outreach.audience.suppression import is_suppressed
 from outreach.core import audit, clock
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid, OutreachError, StateConflict
@@ -38,6 +40,11 @@ ACTIONS: Final = (EXPORT, ERASE)
 GOOD_FOR: Final = timedelta(minutes=30)
 #: Whoever holds a forwarded message cannot fill its reader's mailbox.
 BETWEEN: Final = timedelta(minutes=5)
+#: Who does not want to hear from us gets the link all the same, as the law has it, and a day's rest after it.
+BETWEEN_SUPPRESSED: Final = timedelta(days=1)
+
+
+_LATELY: Final = timedelta(days=1)
 
 
 class LinkGone(OutreachError):
@@ -61,7 +68,7 @@ def send_link(subscriber: Subscriber, action: str) -> None:
     """
     with contextlib.suppress(Invalid, StateConflict), transaction.atomic():
         locked = Subscriber.objects.select_for_update().select_related("organisation").get(pk=subscriber.pk)
-        since = clock.now() - BETWEEN
+        since = clock.now() - (BETWEEN_SUPPRESSED if _is_suppressed(locked) else BETWEEN)
         if _entries(locked, "subscriber.link_sent").filter(at__gte=since, facts__wish=action).exists():
             return
         actor = product_itself(locked.organisation)
@@ -88,19 +95,23 @@ def read_link(text: str) -> OneTimeLink:
 
 
 @transaction.atomic
-def take_export(text: str, *, as_csv: bool) -> str:
-    """Everything that the audience knows of the person, as JSON's source or CSV; the link is used with it.
+def take_export(text: str, *, as_csv: bool, also: Callable[[Subscriber], Mapping[str, Any]]) -> str:
+    """Everything that we know of the person, as JSON's source or CSV; the link is used with it.
+
+    `also` adds what stages above this one know: messages, and what became of them.
+
+    JSON has the proof of the person's consents as well, which no spreadsheet could check.
 
     Raises:
         LinkGone
     """
     link = _lock(text, EXPORT)
     audit.record(product_itself(link.subscriber.organisation), "subscriber.exported", link.subscriber, link=link.number)
-    known = export_subscriber(link.subscriber)
+    known = {**export_subscriber(link.subscriber), **also(link.subscriber)}
     if as_csv:
         # The mark tells spreadsheets that this is UTF-8.
         return "\ufeff" + csv_rows([["field", "value"], *_lines(known)])
-    return json.dumps(known, ensure_ascii=False, indent=2)
+    return json.dumps(known | {"consent_proof": prove(link.subscriber)}, ensure_ascii=False, indent=2)
 
 
 @transaction.atomic
@@ -134,9 +145,14 @@ def _lock(text: str, action: str) -> OneTimeLink:
     return read_link(text)
 
 
+def _is_suppressed(subscriber: Subscriber) -> bool:
+    rows = subscriber.addresses.values_list("channel", "normalised")
+    return any(is_suppressed(subscriber.organisation, channel, normalised) for channel, normalised in rows)
+
+
 def _entries(subscriber: Subscriber, action: str) -> Any:
     """Of late: a link that is older is refused for its age."""
-    recent = AuditEntry.objects.for_organisation(subscriber.organisation).filter(at__gte=clock.now() - 2 * GOOD_FOR)
+    recent = AuditEntry.objects.for_organisation(subscriber.organisation).filter(at__gte=clock.now() - _LATELY)
     return recent.filter(action=action, noun="subscriber", noun_id=str(subscriber.pk))
 
 
@@ -158,7 +174,7 @@ def _notice(subscriber: Subscriber, action: str) -> NoticeCall:
         "lawful_basis": LawfulBasis.LEGAL_OBLIGATION.value,
     }
     link = f"{settings.BASE_URL}/d/{make_link(subscriber, action)}"
-    return NoticeCall(to={"subscriber": subscriber.pk}, content=content, data={"link": link})
+    return NoticeCall(to={"subscriber": subscriber.pk}, content=content, data={"link": link}, is_own_wish=True)
 
 
 def _channel(subscriber: Subscriber) -> str:

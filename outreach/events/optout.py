@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from django.db import transaction
 
+from outreach.audience.merging import kept_id
 from outreach.audience.models import Subscriber, Topic
 from outreach.audience.subscriptions import unsubscribe
 from outreach.campaigns.models import Run
-from outreach.core.vocabulary import EventKind
+from outreach.core.vocabulary import EventKind, RunKind
+from outreach.delivery.digests import told_by
 from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import Token
 from outreach.events.record import Happening, record
@@ -47,9 +49,10 @@ def person_of(delivery: Delivery) -> Person | None:
     if run is None:
         return None
     known = Subscriber.objects.select_related("organisation").filter(erased_at=None)
-    subscriber = known.filter(pk=delivery.subscriber_id).first() if delivery.subscriber_id else None
-    # The run's own topics, chosen within its organisation when it was frozen.
-    topics = Topic.objects.filter(pk__in=run.frozen.get("topics", []))
+    subscriber = known.filter(pk=kept_id(delivery.subscriber_id)).first() if delivery.subscriber_id else None
+    # The run's own topics, chosen within its organisation when it was frozen; a digest's are those of what it told.
+    told = [run] if run.kind != RunKind.DIGEST else told_by(delivery)
+    topics = Topic.objects.filter(pk__in={topic for each in told for topic in each.frozen.get("topics", [])})
     return Person(run=run, delivery=delivery, subscriber=subscriber, topics=tuple(topics))
 
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import replace
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import Error as DatabaseTrouble
+from django.db import OperationalError, transaction
 
 from channels.base import ProviderEvent
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core import clock
+from outreach.core.errors import OutreachError
 from outreach.core.models import Account
-from outreach.core.vocabulary import Channel, EventKind, ReplyKind
+from outreach.core.vocabulary import Channel, EventKind, EvidenceSource, Goal, ReplyKind
+from outreach.delivery.letters import UNSUBSCRIBE
 from outreach.delivery.models import Delivery
 from outreach.events import mail, optout
 from outreach.events.confirmations import obey
 from outreach.events.effects import Told, resolve_doubt, take_effect
-from outreach.events.keywords import is_stop, keyword_of
-from outreach.events.letters import header, parse, recipients_of, returned_headers, sender_of
+from outreach.events.inbound import Inbound, understand, unread
+from outreach.events.inbox import file_reply
+from outreach.events.keywords import keyword_of
+from outreach.events.letters import header, parse, recipients_of, returned_headers
 from outreach.events.matching import (
     Match,
     match_address,
@@ -33,32 +37,20 @@ from outreach.events.matching import (
 )
 from outreach.events.models import Reply
 from outreach.events.record import Happening, record
+from outreach.events.reply_answers import count_answer, find_answer, mark_answer
 from outreach.events.sender_inbox import keep_reports, read_reports
+from outreach.events.stages import add_evidence
 from outreach.events.storable import storable_text
+from outreach.events.talk import Attachment
+from outreach.events.text_to_join import join_by_text
+
+logger = logging.getLogger(__name__)
 
 #: Addresses such as `replies+12-34@example.org` carry the delivery.
 _PLUS: Final = re.compile(r"\+(\d{1,18}-\d{1,18})@")
 #: Kinds of a message that is nothing but a word.
 KEYWORDS: Final = frozenset({ReplyKind.STOP, ReplyKind.START, ReplyKind.HELP})
 _RETURNED_IDS: Final = ("Message-ID", "Message-Id")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inbound:
-    """One inbound message of any channel."""
-
-    #: The provider's or mailbox's id: unique in the account.
-    external_id: str
-    channel: str
-    sender: str
-    text: str
-    kind: ReplyKind = ReplyKind.REPLY
-    subject: str = ""
-    received_at: datetime = field(default_factory=clock.now)
-    source: str = ""
-    match: Match | None = None
-    #: Whether the provider confirmed a STOP, START or HELP by itself.
-    is_answered: bool = False
 
 
 def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
@@ -81,41 +73,50 @@ def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
     return take_inbound(account, inbound)
 
 
+def take_in(account: Account, content: bytes) -> bool:
+    """Take an inbound e-mail in, by whatever way it came, and account for it; whether it was new.
+
+    One that cannot be kept as it is is kept as having come.
+
+    Raises:
+        OperationalError: the database is away: nothing was kept.
+    """
+    try:
+        return take_mail(account, content) is not None
+    except OperationalError:
+        raise
+    except (OutreachError, DatabaseTrouble):
+        logger.exception("a message cannot be taken", extra={"action": "replies.take", "account": account.pk})
+        return take_inbound(account, unread(content)) is not None
+
+
 def take_mail(account: Account, content: bytes) -> Reply | None:
-    """Take an inbound e-mail, whatever it is; None where it was known already, or is a report to our domain."""
-    message = parse(content)
-    if (reports := read_reports(message)) is not None:
-        keep_reports(account, reports)
+    """Take an inbound e-mail, whatever it is; None where it was known already, or is a report to our domain.
+
+    One that breaks whoever reads it is kept as such, so that it is accounted for and the next can be read.
+    """
+    try:
+        message = parse(content)
+        reports = read_reports(message)
+        inbound = understand(message, content) if reports is None else None
+    except Exception:  # a stranger wrote it: there is no list of what may be wrong with it
+        logger.exception("a message cannot be read", extra={"action": "replies.read", "account": account.pk})
+        return take_inbound(account, unread(content))
+    if inbound is None:
+        keep_reports(account, reports or [])
         return None
-    reading = mail.read(message)
-    match = _match_mail(account, message, reading)
-    kind = reading.kind
-    if kind == ReplyKind.REPLY and (is_stop(reading.text) or is_stop(header(message, "Subject"))):
-        kind = ReplyKind.STOP
-    inbound = Inbound(
-        external_id=identify(message, content),
-        channel=Channel.EMAIL,
-        sender=sender_of(message),
-        subject=header(message, "Subject"),
-        text=reading.text,
-        kind=kind,
-        received_at=_date_of(message),
-        source="mail",
-        match=match,
-    )
-    return take_inbound(account, inbound, reading=reading)
-
-
-def identify(message: Message, content: bytes) -> str:
-    """The same for the same message, by whichever way it came in and however often."""
-    parts = [str(message.get(name, "")) for name in ("Message-ID", "Date", "From", "Subject")]
-    body = content.partition(b"\n\n")[2] or content.partition(b"\r\n\r\n")[2]
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace") + body.strip()).hexdigest()
+    if asked := _asked_to_leave(account, message):
+        inbound = replace(inbound, kind=ReplyKind.STOP, match=asked)
+    else:
+        inbound = replace(inbound, match=_match_mail(account, message, inbound))
+    return take_inbound(account, inbound)
 
 
 @transaction.atomic
-def take_inbound(account: Account, inbound: Inbound, *, reading: mail.Reading | None = None) -> Reply | None:
+def take_inbound(account: Account, inbound: Inbound) -> Reply | None:
     """Keep an inbound message and do what it says, once; None where it was known already."""
+    answer = find_answer(account, inbound)
+    inbound = mark_answer(inbound, answer)
     delivery = inbound.match.delivery if inbound.match else None
     run = Run.objects.select_related("organisation").filter(pk=delivery.run_id).first() if delivery else None
     reply, is_new = Reply.objects.get_or_create(
@@ -123,13 +124,30 @@ def take_inbound(account: Account, inbound: Inbound, *, reading: mail.Reading | 
     )
     if not is_new:
         return None
+    if inbound.kind in {ReplyKind.REPLY, ReplyKind.ANSWER}:
+        file_reply(reply, is_waiting=inbound.kind == ReplyKind.REPLY)
+    if answer is not None:
+        count_answer(answer, source=inbound.source)
+    _keep_enclosures(reply, inbound)
     if inbound.channel == Channel.EMAIL:
         _stop_mail(inbound)
+    elif inbound.kind == ReplyKind.JOIN:
+        join_by_text(account, reply)
     elif inbound.kind in KEYWORDS:
         obey(account, reply, is_answered=inbound.is_answered)
     if delivery is not None:
-        _apply(delivery, inbound, identity=f"reply:{account.pk}:{inbound.external_id}", reading=reading)
+        _take_as_evidence(reply, delivery)
+        _apply(delivery, inbound, identity=f"reply:{account.pk}:{inbound.external_id}")
     return reply
+
+
+def _keep_enclosures(reply: Reply, inbound: Inbound) -> None:
+    Attachment.objects.bulk_create(
+        [
+            Attachment(reply=reply, name=each.name, kind=each.kind, size=each.size, content=each.content)
+            for each in inbound.enclosures
+        ]
+    )
 
 
 def _facts(account: Account, inbound: Inbound, run: Run | None) -> dict[str, Any]:
@@ -145,6 +163,8 @@ def _facts(account: Account, inbound: Inbound, run: Run | None) -> dict[str, Any
         "sender": storable_text(inbound.sender)[:320],
         "subject": storable_text(inbound.subject)[:300],
         "text": storable_text(inbound.text),
+        "message_id": storable_text(inbound.message_id) if len(inbound.message_id) <= 300 else "",
+        "html": storable_text(inbound.html),
         "matched_by": inbound.match.by if inbound.match else "",
         "received_at": inbound.received_at,
     }
@@ -156,9 +176,9 @@ def _living(subscriber_id: int | None) -> int | None:
     return Subscriber.objects.filter(pk=subscriber_id).values_list("pk", flat=True).first()
 
 
-def _apply(delivery: Delivery, inbound: Inbound, *, identity: str, reading: mail.Reading | None) -> None:
+def _apply(delivery: Delivery, inbound: Inbound, *, identity: str) -> None:
     """What the message means for the one that it answers."""
-    if inbound.kind in {ReplyKind.REPLY, *KEYWORDS}:
+    if inbound.kind in {ReplyKind.REPLY, ReplyKind.ANSWER, ReplyKind.JOIN, *KEYWORDS}:
         resolve_doubt(delivery, EventKind.REPLIED, detail="Its recipient answered.")
         record(
             Happening(
@@ -172,12 +192,31 @@ def _apply(delivery: Delivery, inbound: Inbound, *, identity: str, reading: mail
                 key=int.from_bytes(hashlib.sha256(identity.encode()).digest()[:6]),
             )
         )
-    elif told := _told(inbound, identity, reading):
+    elif told := _told(inbound, identity):
         take_effect(delivery, told)
 
 
-def _told(inbound: Inbound, identity: str, reading: mail.Reading | None) -> Told | None:
+def _take_as_evidence(reply: Reply, delivery: Delivery) -> None:
+    """Who writes back is interested; who asks us to stop is not, and a second letter makes nobody a second person."""
+    if reply.kind != ReplyKind.REPLY or reply.run is None:
+        return
+    before = Reply.objects.filter(run=reply.run, delivery=delivery.id, kind=ReplyKind.REPLY).exclude(pk=reply.pk)
+    add_evidence(
+        Goal.INTERESTED,
+        EvidenceSource.REPLY,
+        organisation=reply.organisation_id,
+        run=reply.run,
+        subscriber=reply.subscriber,
+        channel=delivery.channel,
+        language=delivery.language,
+        at=reply.received_at,
+        people=0 if before.exists() else 1,
+    )
+
+
+def _told(inbound: Inbound, identity: str) -> Told | None:
     """A bounce or complaint as an event; None for what changes nothing."""
+    reading = inbound.reading
     common: dict[str, Any] = {"at": inbound.received_at, "identity": identity, "source": inbound.source}
     if reading is None:
         return None
@@ -204,14 +243,21 @@ def _stop_mail(inbound: Inbound) -> None:
         optout.opt_out(person, source="stop")
 
 
-def _match_mail(account: Account, message: Message, reading: mail.Reading) -> Match | None:
+def _asked_to_leave(account: Account, message: Message) -> Match | None:
+    """The delivery that a program writes of to unsubscribe, by the address in List-Unsubscribe; we signed its id."""
+    subject = header(message, "Subject").strip()
+    is_one = subject.lower().startswith(UNSUBSCRIBE)
+    return match_message_ids(account, [subject]) if is_one else None
+
+
+def _match_mail(account: Account, message: Message, inbound: Inbound) -> Match | None:
     """By what is surest first: an address of ours, the ids it answers, what came back in it, then who wrote it."""
     for address in recipients_of(message):
         if match := match_message_ids(account, [address]):  # an address for returned mail has a Message-ID's tag
             return match
         if (found := _PLUS.search(address)) and (match := match_public_id(account, found[1])):
             return match
-    answered = f"{message.get('In-Reply-To', '')} {message.get('References', '')}".split()
+    answered = f"{header(message, 'In-Reply-To')} {header(message, 'References')}".split()
     if match := match_message_ids(account, reversed(answered)):
         return match
     if (ours := returned_headers(message)) is not None:
@@ -219,16 +265,8 @@ def _match_mail(account: Account, message: Message, reading: mail.Reading) -> Ma
         named = match_message_ids(account, ids) or match_public_id(account, str(ours.get("X-Outreach-Delivery", "")))
         if named:
             return named
-    if reading.kind in {ReplyKind.BOUNCE, ReplyKind.COMPLAINT}:
+    reading = inbound.reading
+    if reading and reading.kind in {ReplyKind.BOUNCE, ReplyKind.COMPLAINT}:
         candidates = (match_address(account, Channel.EMAIL, address) for address in reading.recipients)
         return next((match for match in candidates if match), None)
-    return match_address(account, Channel.EMAIL, sender_of(message))
-
-
-def _date_of(message: Message) -> datetime:
-    """When it came, by our own clock where its date is none or in the future."""
-    try:
-        said = parsedate_to_datetime(str(message.get("Date", "")))
-    except (TypeError, ValueError, IndexError):
-        return clock.now()
-    return said if said.tzinfo and said <= clock.now() else clock.now()
+    return match_address(account, Channel.EMAIL, inbound.sender)

@@ -1,110 +1,117 @@
 """Sign-up with double opt-in: a form makes an e-mail, and only the link in it makes a subscriber.
 
-Whoever fills in a form learns nothing about the address: known and unknown ones get the same answer, and an e-mail.
+Whoever fills in a form learns nothing about the address: known and unknown ones get the same answer, and an e-mail, by
+the same statements. What is said is `signup_words`, what is counted `signup_limits`.
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, Q
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.disposable import is_disposable
-from outreach.audience.erasure import on_erase
-from outreach.audience.models import Address, Subscription, Topic
+from outreach.audience.erasure import Erased, on_erase
+from outreach.audience.models import Address, Subscriber, Topic
 from outreach.audience.pending import SignUp
 from outreach.audience.profile import AddressData, ConsentData, SubscriberData
+from outreach.audience.signup_rules import refused_domains
 from outreach.audience.subscribers import truncated_ip, upsert_subscriber
+from outreach.audience.topic_tree import Branch, grow_tree, with_branches
 from outreach.core import clock
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid, RateLimited
-from outreach.core.models import Organisation, in_language
-from outreach.core.secrets import mac
+from outreach.core.models import Organisation
 from outreach.core.vocabulary import AddressState, Channel, Language, SubscriptionState
 from outreach.delivery.notices import send_own_words
+from outreach.events import signup_words, work
+from outreach.events.signup_limits import count_one, forget_tallies
+from outreach.events.signup_links import VALID, make_link
 
-#: How long a link confirms, and how long what was asked for is kept.
-VALID: Final = timedelta(days=7)
 #: Forms that one network may send in an hour: an office or a telephone network is many people.
 MOST_OF_NETWORK: Final = 30
+#: The same for forms whose page's script did its work.
+MOST_WITH_WORK: Final = 300
 #: E-mails that an address gets in a day, however often somebody types it.
 MOST_TO_ADDRESS: Final = 3
-#: Changes whenever `consent_text` says something else.
-TEXT_VERSION: Final = "sign-up-1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A form as it came in."""
+    """A form, or a call, as it came in."""
 
     email: str
     #: Slugs.
     topics: Sequence[str]
+    #: Slugs of topics that are wanted with all that they hold.
+    branches: Sequence[str] = ()
     #: Of the messages.
     language: str
-    #: Of the page, and so of the text that was agreed to.
-    shown_in: str
-    #: Network address of the sender.
+    #: Which text was agreed to.
+    text_version: str
+    #: Network address of the person.
     ip: str
+    #: `form` or `api`.
+    source: str = "form"
+    #: The site whose page the form stood on; '' for ours.
+    site: str = ""
+    #: A proof of work; '' where no script ran.
+    work: str = ""
+    #: What else is said: `frequency`; by a caller of the API also `name`, `kind`, `timezone`, `region`, `attributes`.
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
-def consent_text(organisation: Organisation, language: str) -> str:
-    """What a person agrees to, as it is shown; TEXT_VERSION says which."""
-    with override(language):
-        name = in_language(organisation.name, language) or organisation.slug
-        return _(
-            "I agree that %(organisation)s writes to me by e-mail about the topics that I marked. "
-            "I can withdraw this at any time, by the link in each message."
-        ) % {"organisation": name}
-
-
-def text_version(language: str) -> str:
-    """What the record of a consent calls the text of `consent_text` in the language in which it was shown."""
-    return f"{TEXT_VERSION}/{language}"
+def offered_tree(organisation: Organisation) -> list[Branch]:
+    """The organisation's own topics, as their tree."""
+    return grow_tree(Topic.objects.filter(organisation=organisation))
 
 
 def offered_topics(organisation: Organisation) -> list[Topic]:
-    """The organisation's own topics."""
-    return list(Topic.objects.filter(organisation=organisation))
+    """The organisation's own topics, in the order of their tree."""
+    return [branch.topic for branch in offered_tree(organisation)]
 
 
-@transaction.atomic
-def ask_to_join(organisation: Organisation, asked: Asked) -> None:
+def ask_to_join(organisation: Organisation, asked: Asked) -> bool:
     """Keep what was asked for and send the e-mail that confirms it, or that says that nothing is to be confirmed.
+
+    False where the address had its e-mails of today: nothing is kept, and whoever filled in a form is not told.
 
     Raises:
         Invalid: the address is none, or of a disposable kind; no topic is marked.
         RateLimited: the network has sent too many forms.
         StateConflict: the organisation has no account to send e-mail through.
     """
-    normalised, topics = _read(organisation, asked)
     network = truncated_ip(asked.ip)
-    now = clock.now()
-    lately = SignUp.objects.filter(network=network, created_at__gt=now - timedelta(hours=1))
-    if network and lately.count() >= MOST_OF_NETWORK:
-        raise RateLimited
-    same = SignUp.objects.filter(organisation=organisation, normalised=normalised)
-    if same.filter(created_at__gt=now - timedelta(days=1)).count() >= MOST_TO_ADDRESS:
-        return
-    sign_up = SignUp.objects.create(
-        organisation=organisation,
-        value=asked.email.strip(),
-        normalised=normalised,
-        language=asked.language,
-        topics=[topic.slug for topic in topics],
-        text_version=text_version(asked.shown_in),
-        network=network,
-        created_at=now,
-    )
-    _write_to(sign_up, topics)
+    if asked.source == "form" and network:
+        most = MOST_WITH_WORK if work.is_done(asked.work, asked.email) else MOST_OF_NETWORK
+        if count_one("network", network, per=timedelta(hours=1)) > most:
+            raise RateLimited
+    normalised, topics = _read(organisation, asked)
+    if count_one("address", f"{organisation.pk}:{normalised}", per=timedelta(days=1)) > MOST_TO_ADDRESS:
+        return False
+    with transaction.atomic():
+        sign_up = SignUp.objects.create(
+            organisation=organisation,
+            value=asked.email.strip(),
+            normalised=normalised,
+            language=asked.language,
+            topics=[topic.slug for topic in topics],
+            text_version=asked.text_version,
+            network=network,
+            source=asked.source,
+            site=asked.site,
+            profile=dict(asked.profile),
+            created_at=clock.now(),
+        )
+        _write_to(sign_up, topics)
+    return True
 
 
 def _read(organisation: Organisation, asked: Asked) -> tuple[str, list[Topic]]:
@@ -114,9 +121,9 @@ def _read(organisation: Organisation, asked: Asked) -> tuple[str, list[Topic]]:
         normalised = normalise(Channel.EMAIL, asked.email)
     except BadAddress as err:
         problems["email"] = [str(err.message)]
-    if is_disposable(normalised):
+    if is_disposable(normalised, refused_domains(organisation)):
         problems["email"] = [_("This address is of a kind that lasts minutes. Give one that you read.")]
-    topics = [topic for topic in offered_topics(organisation) if topic.slug in asked.topics]
+    topics = with_branches(offered_tree(organisation), asked.topics, asked.branches)
     if not topics:
         problems["topics"] = [_("Mark at least one topic.")]
     if asked.language not in Language.values:
@@ -127,82 +134,70 @@ def _read(organisation: Organisation, asked: Asked) -> tuple[str, list[Topic]]:
 
 
 def _write_to(sign_up: SignUp, topics: Sequence[Topic]) -> None:
-    address = Address.objects.filter(
-        organisation=sign_up.organisation, channel=Channel.EMAIL, normalised=sign_up.normalised
-    ).first()
-    has_all = address is not None and _wants_all(address, topics)
-    with override(sign_up.language):
-        name = in_language(sign_up.organisation.name, sign_up.language) or sign_up.organisation.slug
-        names = ", ".join(in_language(topic.name, sign_up.language) or topic.slug for topic in topics)
-        told = {"organisation": name, "topics": names, "link": f"{settings.BASE_URL}/confirm/{make_link(sign_up)}"}
-        text = (_already_text if has_all else _confirm_text)()
-        subject = _("You are subscribed already") if has_all else _("Confirm your subscription")
+    """Send the e-mail; whose address it is decides what it says, and not how many statements it takes."""
+    holder = _holder(sign_up, topics)
+    wants_all = holder is not None and holder.wanted == len(topics)
+    letter = signup_words.letter(
+        sign_up.organisation,
+        topics,
+        language=sign_up.language,
+        link=f"{settings.BASE_URL}/confirm/{make_link(sign_up)}",
+        is_wanted_already=wants_all,
+    )
     send_own_words(
         sign_up.organisation,
         channel=Channel.EMAIL,
         to=sign_up.value,
         normalised=sign_up.normalised,
-        subject=subject,
-        text=text % told,
+        # One plan for both letters: neither makes a run of its own.
+        subject="{{ data.subject }}",
+        data={"subject": letter.subject, "has_link": wants_all},
+        text=letter.text,
         language=sign_up.language,
         word="sign-up",
+        # With a subscriber comes the way to their preferences, and it goes to nobody but the address itself.
+        subscriber=holder if wants_all else None,
     )
 
 
-def _wants_all(address: Address, topics: Sequence[Topic]) -> bool:
-    wanted = Subscription.objects.filter(
-        subscriber=address.subscriber_id, topic__in=topics, channel=Channel.EMAIL, state=SubscriptionState.SUBSCRIBED
+def _holder(sign_up: SignUp, topics: Sequence[Topic]) -> Any:
+    """Who has the address, with how many of the topics they get by e-mail; None for nobody."""
+    gets = Q(
+        subscriptions__topic__in=topics,
+        subscriptions__channel=Channel.EMAIL,
+        subscriptions__state=SubscriptionState.SUBSCRIBED,
     )
-    return wanted.count() == len(topics)
-
-
-def _confirm_text() -> str:
-    return _(
-        "Somebody, probably you, asked %(organisation)s to write to this address about: %(topics)s.\n\n"
-        "If it was you, confirm it here within 7 days:\n%(link)s\n\n"
-        "If it was not you, do nothing: we will not write to you."
+    return (
+        Subscriber.objects.filter(
+            addresses__organisation=sign_up.organisation,
+            addresses__channel=Channel.EMAIL,
+            addresses__normalised=sign_up.normalised,
+        )
+        .annotate(wanted=Count("subscriptions", filter=gets, distinct=True))
+        .first()
     )
-
-
-def _already_text() -> str:
-    return _(
-        "Somebody, probably you, asked %(organisation)s to write to this address about: %(topics)s.\n\n"
-        "You get these messages already, so there is nothing to confirm. "
-        "Each has a link by which you change what you get."
-    )
-
-
-def make_link(sign_up: SignUp) -> str:
-    """The signed part of a confirming link."""
-    return f"{sign_up.pk}-{_signature(sign_up.pk)}"
-
-
-def _signature(key: int) -> str:
-    return mac("sign-ups").digest(str(key).encode()).hex()[:32]
-
-
-def find_sign_up(text: str) -> SignUp | None:
-    """The sign-up of a link that we signed, while it is valid."""
-    key, _dash, signature = text.partition("-")
-    if not (key.isascii() and key.isdecimal() and len(key) < 19):
-        return None
-    if not hmac.compare_digest(signature.encode(), _signature(int(key)).encode()):
-        return None
-    kept = SignUp.objects.select_related("organisation").filter(created_at__gt=clock.now() - VALID)
-    return kept.filter(pk=int(key)).first()
 
 
 @transaction.atomic
-def confirm(sign_up: SignUp) -> None:
+def confirm(sign_up: SignUp, *, shown_in: str) -> None:
     """Make the subscriber, or complete the one who has the address. The second time changes nothing.
 
-    So a link that is used again does not take back what the person withdrew since.
+    So a link that is used again does not take back what the person withdrew since. What the page of another site said
+    we do not know: there the text counts that the confirming page shows, in the language `shown_in`.
     """
     first = SignUp.objects.select_for_update().filter(pk=sign_up.pk, confirmed_at=None).first()
     if first is None:
         return
     topics = [topic.slug for topic in offered_topics(sign_up.organisation) if topic.slug in first.topics]
-    consent = ConsentData(source="form", text_version=first.text_version, ip=first.network.partition("/")[0])
+    version = signup_words.text_version(shown_in) if first.site or not first.text_version else first.text_version
+    language = version.rpartition("/")[2]
+    consent = ConsentData(
+        source=first.source,
+        text_version=version,
+        language=language if language in Language.values else "",
+        ip=first.network.partition("/")[0],
+        site=first.site,
+    )
     upsert_subscriber(
         product_itself(sign_up.organisation),
         SubscriberData(
@@ -210,6 +205,7 @@ def confirm(sign_up: SignUp) -> None:
             language=first.language,
             topics=topics,
             consent=consent,
+            **first.profile,
         ),
     )
     mine = Address.objects.filter(
@@ -222,13 +218,14 @@ def confirm(sign_up: SignUp) -> None:
 
 def forget_expired() -> int:
     """Delete what no link confirms any more; how many."""
+    forget_tallies()
     return SignUp.objects.filter(created_at__lte=clock.now() - VALID).delete()[0]
 
 
-def forget_sign_ups(subscriber_id: int, addresses: list[tuple[str, str]]) -> None:
+def forget_sign_ups(erased: Erased) -> None:
     """Delete what was asked for with the addresses of a person who is erased."""
-    del subscriber_id
-    SignUp.objects.filter(normalised__in=[normalised for _channel, normalised in addresses]).delete()
+    asked = SignUp.objects.filter(organisation__in=erased.organisations)
+    asked.filter(normalised__in=[normalised for _channel, normalised in erased.addresses]).delete()
 
 
 def register() -> None:

@@ -22,7 +22,7 @@ from outreach.audience.subscriptions import unsubscribe
 from outreach.audience.suppression import addresses_suppressed, suppress
 from outreach.core import alerts, clock
 from outreach.core.models import Account
-from outreach.core.vocabulary import AccountState, SuppressionReason
+from outreach.core.vocabulary import AccountState, SuppressionReason, SuppressionSource
 from outreach.delivery.adapters import plain_account
 from outreach.events.models import HookCall, SuppressionSync
 
@@ -116,7 +116,8 @@ def _apply(account: Account, entry: ProviderEvent) -> int:
     except BadAddress:
         return 0
     if entry.word in _REASONS:
-        return int(suppress(account.organisation, account.channel, normalised, _REASONS[entry.word]))
+        reason, source = _REASONS[entry.word], SuppressionSource.PROVIDER
+        return int(suppress(account.organisation, account.channel, normalised, reason, source=source))
     holders = Subscriber.objects.filter(
         organisation__in=account.organisation.subtree(),
         addresses__channel=account.channel,

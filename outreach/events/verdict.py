@@ -1,12 +1,13 @@
 """Was it a person? What one request says by itself; why each rule: docs/explanation/tracking.md.
 
-Bursts over all links of a message are told apart later, over stored events, not here.
+What several requests say together is judged later, over stored events: `events.together`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from outreach.core.vocabulary import EventKind, Verdict
@@ -55,8 +56,16 @@ _MACHINES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 
-def judge(kind: EventKind, *, method: str, headers: Mapping[str, str]) -> Judgement:
-    """Say whether a request for a pixel or a link came from a person; header names in lower case."""
+def judge(
+    kind: EventKind, *, method: str, headers: Mapping[str, str], is_hosted: bool = False, is_honeypot: bool = False
+) -> Judgement:
+    """Say whether a request for a pixel or a link came from a person; header names in lower case.
+
+    `is_hosted`: its address lies in a data centre (`events.networks`). `is_honeypot`: it is for the link that no
+    reader sees.
+    """
+    if is_honeypot:
+        return Judgement(Verdict.MACHINE, "honeypot")
     agent = headers.get("user-agent", "").strip()
     if method == "HEAD":
         return Judgement(Verdict.MACHINE, "head")
@@ -68,11 +77,14 @@ def judge(kind: EventKind, *, method: str, headers: Mapping[str, str]) -> Judgem
         return Judgement(Verdict.HUMAN, "image_proxy")
     if agent == "Mozilla/5.0":
         return _judge_bare(kind)
-    return judge_agent(agent)
+    found = judge_agent(agent)
+    # A firm's proxy or a VPN may stand there with a person behind it.
+    return Judgement(Verdict.UNCERTAIN, "hosting_network") if is_hosted and found == PERSON else found
 
 
+@lru_cache(maxsize=4096)
 def judge_agent(agent: str) -> Judgement:
-    """What a user agent says by itself."""
+    """What a user agent says by itself; remembered, since the world has few programs."""
     for pattern, reason in _MACHINES:
         if pattern.search(agent):
             return Judgement(Verdict.MACHINE, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from outreach.audience.merging import all_ids
 from outreach.audience.models import Consent, Subscriber
 from outreach.core.models import in_language
 from outreach.core.vocabulary import Channel, ConsentAction, ConsentPurpose, LawfulBasis
@@ -31,6 +32,8 @@ class Why:
     sender: str
     began_at: datetime
     grounds: tuple[Ground, ...]
+    #: Whom of the topics' readers it was meant for, in words; '' for all of them.
+    meant: str
     #: Why it could be sent without a consent; '' for what rests on consent.
     lawful_basis: str
 
@@ -52,6 +55,7 @@ def read_why(person: Person, subscriber: Subscriber, *, language: str) -> Why:
             )
             for topic in person.topics
         ),
+        meant=in_language(plan.get("segment", {}).get("words", {}), language),
         lawful_basis=str(LawfulBasis(basis).label) if basis in LawfulBasis.values else "",
     )
 
@@ -59,7 +63,7 @@ def read_why(person: Person, subscriber: Subscriber, *, language: str) -> Why:
 def _consents(person: Person, subscriber: Subscriber) -> dict[int | None, Consent]:
     """Topic -> the last consent given before the message; what was given afterwards is no reason for it."""
     rows = Consent.objects.filter(
-        subscriber=subscriber,
+        subscriber__in=all_ids(subscriber),
         purpose=ConsentPurpose.TOPIC,
         action=ConsentAction.GIVEN,
         topic__in=[topic.pk for topic in person.topics],

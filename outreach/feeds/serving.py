@@ -9,9 +9,11 @@ from typing import Final
 
 from django.conf import settings
 
+from outreach.audience.consent_proof import PUBLISHED_AS
 from outreach.audience.models import Topic
 from outreach.core.vocabulary import Language
-from outreach.feeds.entries import read_feed
+from outreach.feeds.consent_roots import read_roots
+from outreach.feeds.entries import Feed, read_feed
 from outreach.feeds.formats import FORMATS, NEVER
 
 #: Seconds that a reader or proxy may keep an answer.
@@ -35,16 +37,13 @@ NO_SUCH_FEED: Final = Answer(
 def serve_feed(
     slug: str, *, format_name: str, language: str = "", if_none_match: str = "", if_modified_since: str = ""
 ) -> Answer:
-    """The feed of a topic, 304 for a reader who has it, 404 where there is no such topic or format."""
+    """The feed of a topic, or of the record of consents; 304 for a reader who has it, 404 where there is none."""
     feed_format = FORMATS.get(format_name)
-    topic = Topic.objects.select_related("organisation").filter(slug=slug).first()
-    if feed_format is None or topic is None or (language and language not in Language.values):
-        return Answer(
-            status=404, headers={"Content-Type": "text/plain; charset=utf-8"}, body=b"There is no such feed.\n"
-        )
-    asked = language or topic.organisation.language
+    is_language = not language or language in Language.values
+    feed = _read(slug, language) if feed_format and is_language else None
+    if feed_format is None or feed is None:
+        return NO_SUCH_FEED
     own_url = feed_url(slug, format_name, language=language)
-    feed = read_feed(topic, asked)
     body = feed_format.write(feed, own_url, settings.BASE_URL)
     updated = (feed.updated or NEVER).replace(microsecond=0)
     headers = {
@@ -52,12 +51,19 @@ def serve_feed(
         "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
         "Last-Modified": format_datetime(updated, usegmt=True),
         "Cache-Control": f"public, max-age={FRESH_FOR}",
-        "Content-Language": asked,
+        "Content-Language": feed.language,
         "Access-Control-Allow-Origin": "*",
     }
     if _has_it(headers, if_none_match=if_none_match, if_modified_since=if_modified_since):
         return Answer(status=304, headers=headers)
     return Answer(status=200, headers=headers, body=body)
+
+
+def _read(slug: str, language: str) -> Feed | None:
+    if slug == PUBLISHED_AS:
+        return read_roots(language or Language.BULGARIAN.value)
+    topic = Topic.objects.select_related("organisation").filter(slug=slug).first()
+    return read_feed(topic, language or topic.organisation.language) if topic else None
 
 
 def feed_url(slug: str, format_name: str, *, language: str = "") -> str:

@@ -1,17 +1,22 @@
-"""The mail server that a measured blast goes to, and Postfix's own load generator as the mark to reach."""
+"""What is measured against: the mail server of a blast, Postfix's load generator, our own servers in service."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from django.conf import settings
+
 from outreach.core.errors import Invalid, StateConflict
+from outreach.core.supervise import die_with_parent
 
 SINK, SOURCE = "smtp-sink", "smtp-source"
 SESSIONS: Final = (4, 8, 16, 32)
@@ -70,6 +75,20 @@ def _source_rate(peer: tuple[str, int], sessions: int, octets: int, count: int) 
         stdout=subprocess.DEVNULL,
     )
     return count / (time.monotonic() - begun)
+
+
+@contextmanager
+def served(command: str, port: int) -> Iterator[int]:
+    """`outreach web` or `outreach track` as it is in service, on a port of loopback; its process."""
+    given = [sys.executable, "-P", "-m", "outreach.cli", command, "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "OUTREACH_DATA": str(settings.DATA)}
+    server = subprocess.Popen(given, env=environment, preexec_fn=die_with_parent(signal.SIGTERM))
+    try:
+        wait_for(port)
+        yield server.pid
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -39,7 +39,7 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         search(actor.organisation, f"p{number}")
 
     before = our_cpu_seconds(), database_cpu_seconds()
-    pages = _times(list_page)
+    pages = times_of(list_page)
     spent = our_cpu_seconds() - before[0], database_cpu_seconds() - before[1]
     with CaptureQueriesContext(connection) as queries:
         list_page(0)
@@ -54,24 +54,25 @@ def measure(args: argparse.Namespace, url: str) -> dict[str, Any]:
         "settings": {
             "people": args.people,
             "queries_a_page": len(queries),
-            **_percentiles("page", pages),
-            **_percentiles("address_search", _times(find)),
-            **_percentiles("sign_up", _times(take_in)),
+            **percentiles("page", pages),
+            **percentiles("address_search", times_of(find)),
+            **percentiles("sign_up", times_of(take_in)),
         },
     }
 
 
-def _times(call: Callable[[int], None]) -> list[float]:
+def times_of(call: Callable[[int], object], *, calls: int = CALLS) -> list[float]:
     """Seconds of each call."""
     times = []
-    for number in range(CALLS):
+    for number in range(calls):
         begun = time.monotonic()
         call(number)
         times.append(time.monotonic() - begun)
     return times
 
 
-def _percentiles(what: str, times: list[float]) -> dict[str, float]:
+def percentiles(what: str, times: Sequence[float]) -> dict[str, float]:
+    """`WHAT_p50_ms` and `WHAT_p99_ms` of so many seconds each."""
     times = sorted(times)
     return {f"{what}_{name}_ms": round(times[int(len(times) * part)] * 1e3, 1) for name, part in _PARTS}
 

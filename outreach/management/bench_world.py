@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, LiteralString
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,33 +17,35 @@ from outreach.core.access import Actor, product_itself
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import ApprovalPolicy
 from outreach.delivery.accounts import create_account
+from outreach.management.bench_fill import fill
 
-#: Set-based, in the shape that an import leaves. One address in two hundred is suppressed.
-PEOPLE: Final = (
-    """
-    INSERT INTO outreach_subscriber (organisation_id, kind, name, sort_key, language, timezone, attributes,
-        is_measured, created_at, updated_at)
-    SELECT %(organisation)s, 'citizen', 'Person ' || n, 'person ' || n, CASE WHEN n %% 10 = 0 THEN 'en' ELSE 'bg' END,
-        '', jsonb_build_object('city', 'Пловдив'), false, now(), now()
-    FROM generate_series(1, %(count)s) AS n
-    """,
-    """
-    INSERT INTO outreach_address (organisation_id, subscriber_id, channel, value, normalised, digest, state, created_at)
-    SELECT organisation_id, id, 'email', 'p' || id || '@example.org', 'p' || id || '@example.org',
-        sha256(int8send(id)), 'active', now() FROM outreach_subscriber WHERE organisation_id = %(organisation)s
-    """,
-    """
+#: Table -> those rows of the people `first` to `last` that an import leaves. One address in two hundred is suppressed.
+PEOPLE: Final[dict[str, LiteralString]] = {
+    "outreach_subscription": """
     INSERT INTO outreach_subscription (subscriber_id, topic_id, channel, state, changed_at)
-    SELECT id, %(topic)s, 'email', 'subscribed', now() FROM outreach_subscriber
-    WHERE organisation_id = %(organisation)s
+    SELECT n, %(topic)s, 'email', 'subscribed', now() FROM generate_series(%(first)s::bigint, %(last)s) AS n
     """,
-    """
+    "outreach_subscriber": """
+    INSERT INTO outreach_subscriber (id, organisation_id, kind, name, sort_key, language, timezone, attributes,
+        is_measured, created_at, updated_at)
+    SELECT n, %(organisation)s, 'citizen', 'Person ' || n, 'person ' || n,
+        CASE WHEN n %% 10 = 0 THEN 'en' ELSE 'bg' END, '', jsonb_build_object('city', 'Пловдив'), false, now(), now()
+    FROM generate_series(%(first)s::bigint, %(last)s) AS n
+    """,
+    "outreach_address": """
+    INSERT INTO outreach_address (organisation_id, subscriber_id, channel, value, normalised, digest, state, created_at)
+    SELECT %(organisation)s, n, 'email', 'p' || n || '@example.org', 'p' || n || '@example.org', sha256(int8send(n)),
+        'active', now()
+    FROM generate_series(%(first)s::bigint, %(last)s) AS n
+    """,
+    "outreach_suppression": """
     INSERT INTO outreach_suppression (organisation_id, channel, digest, reason, created_at)
-    SELECT NULL, 'email', digest, 'hard_bounce', now() FROM outreach_address WHERE id %% 200 = 0
+    SELECT NULL, 'email', sha256(int8send(n)), 'hard_bounce', now()
+    FROM generate_series(%(first)s::bigint, %(last)s) AS n WHERE n %% 200 = 0
     """,
-    "VACUUM ANALYZE",
-    "CHECKPOINT",
-)
+}
+#: Their ids were given by us: the next is behind them.
+NEXT_ID: Final = "SELECT setval(pg_get_serial_sequence('outreach_subscriber', 'id'), %s)"
 #: A whole document of an author's own: with its text part and the headers a message of about 4 kB.
 BODY: Final = """<!DOCTYPE html>
 <html lang="bg"><head><meta charset="utf-8"><title>Новата е-услуга</title></head>
@@ -64,12 +67,31 @@ BODY: Final = """<!DOCTYPE html>
 
 def make_people(link: psycopg.Connection[Any], count: int) -> tuple[Actor, Topic]:
     """An organisation with so many people who wish to hear of one topic by e-mail."""
+    actor, topic = make_place()
+    fill_place(link, actor, PEOPLE, {"topic": topic.pk}, count=count)
+    return actor, topic
+
+
+def make_place() -> tuple[Actor, Topic]:
+    """An organisation with a topic, and nobody."""
     names = {"bg": "Община", "en": "Town"}
     organisation = Organisation.objects.create(slug="bench", name=names, approval=ApprovalPolicy.NONE)
     topic = Topic.objects.create(organisation=organisation, slug="bench", name={"bg": "Услуги", "en": "Services"})
-    for statement in PEOPLE:
-        link.execute(statement, {"organisation": organisation.pk, "topic": topic.pk, "count": count})
     return product_itself(organisation), topic
+
+
+def fill_place(
+    link: psycopg.Connection[Any],
+    actor: Actor,
+    tables: Mapping[str, LiteralString],
+    given: Mapping[str, Any],
+    *,
+    count: int,
+) -> None:
+    """So many people in an organisation that has nobody, with the ids from 1 on."""
+    fill(link, tables, {**given, "organisation": actor.organisation.pk}, count=count)
+    if count:
+        link.execute(NEXT_ID, [count])
 
 
 def fresh_dkim_settings() -> dict[str, str]:

@@ -14,14 +14,16 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from outreach.audience.imports import receive_import, run_import
+from outreach.audience.import_intake import receive_import
+from outreach.audience.imports import run_import
 from outreach.audience.models import Consent, Subscriber, Topic
 from outreach.audience.subscribers import AddressData, ConsentData, SubscriberData, upsert_subscriber
 from outreach.audience.topics import create_topic
 from outreach.campaigns.approval import approve, submit
 from outreach.campaigns.drafts import create_campaign
-from outreach.campaigns.models import Campaign, Run
+from outreach.campaigns.models import Campaign, Run, Service
 from outreach.campaigns.services import create_service
+from outreach.campaigns.surveys import create_survey
 from outreach.core import clock
 from outreach.core.access import Actor, actor_of_user, product_itself
 from outreach.core.models import Account, Installation, Membership, Organisation, User
@@ -38,6 +40,7 @@ from outreach.delivery.launch import schedule, start
 from outreach.delivery.prices import replace_prices
 from outreach.management import demonstration_campaigns as campaigns
 from outreach.management.demonstration_catalogue import (
+    BRANCHES,
     ELENA,
     GERGANA,
     MARIA,
@@ -51,6 +54,7 @@ from outreach.management.demonstration_catalogue import (
 from outreach.management.demonstration_past import play_past
 from outreach.management.demonstration_people import make_files
 from outreach.management.demonstration_reports import receive_reports
+from outreach.management.demonstration_segments import declare_attributes, write_reminder
 
 #: Everybody's, in the demonstration alone: it is printed at each start.
 PASSWORD: Final = "e-government-2026"  # noqa: S105 -- a secret of nobody
@@ -93,6 +97,8 @@ def lay_out(*, subscribers: int) -> bool:
     _make_people_who_log_in()
     _make_accounts()
     _make_topics_and_services()
+    _make_survey()
+    declare_attributes(_product("council"))
     _take_people_in(subscribers)
     _agree_to_measurement()
     _write_campaigns()
@@ -116,6 +122,11 @@ def _make_organisations() -> None:
             name={"bg": node.bg, "en": node.en},
             approval=ApprovalPolicy.FOUR_EYES,
         )
+
+
+def _make_survey() -> None:
+    service = Service.objects.select_related("organisation").get(slug=campaigns.SURVEYED)
+    create_survey(product_itself(service.organisation), service, campaigns.SURVEY)
 
 
 def _make_people_who_log_in() -> None:
@@ -146,7 +157,11 @@ def _make_accounts() -> None:
 def _make_topics_and_services() -> None:
     for slug, owner, bg, en, about_bg, about_en in TOPICS:
         create_topic(
-            _product(owner), slug=slug, name={"bg": bg, "en": en}, description={"bg": about_bg, "en": about_en}
+            _product(owner),
+            slug=slug,
+            name={"bg": bg, "en": en},
+            description={"bg": about_bg, "en": about_en},
+            parent=Topic.objects.get(slug=BRANCHES[slug]) if slug in BRANCHES else None,
         )
     for slug, owner, bg, en, path, steps_bg, steps_en, kinds, topics in SERVICES:
         create_service(
@@ -166,7 +181,7 @@ def _take_people_in(subscribers: int) -> None:
     council = _product("council")
     for file in make_files(max(0, subscribers - len(PARTNERS))):
         topic = Topic.objects.select_related("organisation").get(slug=file.topic)
-        job = receive_import(council, topic, io.BytesIO(file.content), file.name)
+        job = receive_import(_product(file.owner), topic, io.BytesIO(file.content), file.name)
         run_import(job.pk)
     for name, address, attributes in PARTNERS:
         upsert_subscriber(
@@ -205,7 +220,7 @@ def _write_campaigns() -> None:
     taxes = _write(GERGANA, campaigns.TAXES)
     # Its time was written before the approval, which another time would void.
     schedule(_actor(GERGANA, taxes.organisation), taxes)
-    _write(MARIA, campaigns.TRAINING)
+    write_reminder(_actor_at(MARIA, "coordination"), _write(MARIA, campaigns.TRAINING))
     _write(MARIA, campaigns.MAIN)
 
 

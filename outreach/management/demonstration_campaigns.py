@@ -27,6 +27,7 @@ MAIN: Final[dict[str, Any]] = {
                 "- [{{ service.name }}]({{ service.url }}): {{ service.steps }}\n{% endfor %}\n\n"
                 "[Започнете сега](https://egov.example/start)\n\n"
                 "Ако нещо не е ясно, просто отговорете на това писмо. Ще ви отговори служител, а не програма.\n\n"
+                "{{ ask.satisfied }}\n\n"
                 "Министерство на електронното управление\n"
             ),
         },
@@ -44,6 +45,7 @@ MAIN: Final[dict[str, Any]] = {
                 "- [{{ service.name }}]({{ service.url }}): {{ service.steps }}\n{% endfor %}\n\n"
                 "[Start now](https://egov.example/start)\n\n"
                 "If anything is unclear, just answer this e-mail. A person will reply.\n\n"
+                "{{ ask.satisfied }}\n\n"
                 "Ministry of e-Government\n"
             ),
         },
@@ -102,6 +104,7 @@ TRAINING: Final[dict[str, Any]] = {
                 "{{ service.steps }}\n\n"
                 "[Запишете се]({{ service.url }})\n\n"
                 "Местата са ограничени: 25 души в група.\n\n"
+                "{{ ask.recommends }}\n\n"
                 "С уважение,\nМинистерство на електронното управление\n"
             ),
         },
@@ -112,7 +115,7 @@ TRAINING: Final[dict[str, Any]] = {
             "subject": "Invitation: training “Working with e-services”",
             "body": (
                 "# Dear colleagues,\n\nwe invite you to a one-day course on the administration's e-services.\n\n"
-                "{{ service.steps }}\n\n[Enrol]({{ service.url }})\n"
+                "{{ service.steps }}\n\n[Enrol]({{ service.url }})\n\n{{ ask.recommends }}\n"
             ),
         },
         {
@@ -216,5 +219,25 @@ IDENTIFICATION: Final[dict[str, Any]] = {
                 "{{ service.steps }}\n\n[Изтеглете приложението]({{ service.url }})\n"
             ),
         },
+    ],
+}
+
+#: A service, and a few questions about it.
+SURVEYED: Final = "officials-course"
+SURVEY: Final[dict[str, Any]] = {
+    "title": {"bg": "Няколко въпроса за обучението", "en": "A few questions about the course"},
+    "questions": [
+        {"kind": "satisfied", "text": {}},
+        {
+            "kind": "choice",
+            "text": {"bg": "Как предпочитате да се учите?", "en": "How do you prefer to learn?"},
+            "options": [
+                {"bg": "На място, в група", "en": "In a group, on site"},
+                {"bg": "Онлайн, с преподавател", "en": "Online, with a teacher"},
+                {"bg": "Сам, от записи", "en": "Alone, from recordings"},
+            ],
+        },
+        {"kind": "recommends", "text": {}},
+        {"kind": "words", "text": {"bg": "Какво липсваше?", "en": "What was missing?"}},
     ],
 }

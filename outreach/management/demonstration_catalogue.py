@@ -154,6 +154,13 @@ TOPICS: Final = (
     ),
 )
 
+#: Topic -> the one that it belongs under: what others do for citizens stands below the council's own.
+BRANCHES: Final = {
+    "local-taxes": "e-services-citizens",
+    "roads-and-transport": "e-services-citizens",
+    "health-records": "e-services-citizens",
+}
+
 #: (slug, organisation, Bulgarian name, English name, path, Bulgarian steps, English steps, kinds, topics).
 SERVICES: Final[tuple[tuple[str, str, str, str, str, str, str, list[str], list[str]], ...]] = (
     (

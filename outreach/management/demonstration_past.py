@@ -18,17 +18,28 @@ from outreach.campaigns.planning import create_run
 from outreach.core import clock
 from outreach.core.access import product_itself
 from outreach.core.database import embedded_url
-from outreach.core.vocabulary import CampaignState, DeliveryState, EventKind, Lane
+from outreach.core.vocabulary import CampaignState, DeliveryState, EventKind, Lane, Question
 from outreach.delivery.door import real_door
 from outreach.delivery.engine import work
 from outreach.delivery.fanout import fan_out
 from outreach.delivery.models import Delivery
+from outreach.events.answering import Given, asked_of, take_answers
+from outreach.events.optout import person_of
 from outreach.events.record import Happening, record
 from outreach.sandbox.serve import serve
 
 AGO: Final = timedelta(days=21)
 PATIENCE: Final = 60.0
 SEED: Final = 7
+#: Of those who got the message, how many answer its question; with which numbers; and in which words, some of them.
+ANSWERING: Final = 0.4
+LIKELY: Final = (1, 0, 1, 1, 1, 3, 3, 6, 10, 9, 12)
+WORDS: Final = (
+    "Много полезно. Вече обясних на колегите как да подават заявление.",
+    "Един ден е малко. Трябва и упражнение с истински случай.",
+    "Мястото беше далеч за хората от общините.",
+    "Материалите се разбират и без обучението, благодаря!",
+)
 
 #: Everything of the run that has a time; the minutes' counters carry theirs in the name.
 MOVE_BACK: Final = (
@@ -56,6 +67,7 @@ def play_past(campaign: Campaign) -> None:
     with transaction.atomic():
         _move_back(run)
         _bring_back(run)
+        _answer(run)
 
 
 @contextmanager
@@ -118,3 +130,16 @@ def _happening(run: Run, row: Delivery, kind: EventKind, at: Any, *, link: int |
         source="redirect" if kind == EventKind.CLICKED else "pixel",
         at=at,
     )
+
+
+def _answer(run: Run) -> None:
+    """What readers answered to the question in it, and why."""
+    draw = Random(SEED)  # noqa: S311 -- the same at every installation
+    words = iter(WORDS)
+    for row in Delivery.objects.filter(run=run, channel="email", state=DeliveryState.ACCEPTED).order_by("id"):
+        person = person_of(row) if draw.random() < ANSWERING else None
+        asked = asked_of(person) if person else None
+        if asked is not None:
+            value = draw.choices(range(11), weights=LIKELY)[0]
+            given = Given(value=value, text=next(words, "") if value <= 6 or value == 10 else "")
+            take_answers(asked, {Question.RECOMMENDS: given}, source="page")

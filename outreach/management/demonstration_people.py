@@ -49,6 +49,8 @@ class PeopleFile:
     name: str
     topic: str
     content: bytes
+    #: Whose people they become.
+    owner: str = "council"
 
 
 def make_files(subscribers: int) -> list[PeopleFile]:
@@ -72,6 +74,7 @@ def make_files(subscribers: int) -> list[PeopleFile]:
             name="officials.csv",
             topic="training-officials",
             content=_write(_OFFICIAL_COLUMNS, _officials(officials), delimiter=",", encoding="utf-8"),
+            owner="coordination",
         ),
         PeopleFile(
             name="danaci-plovdiv.csv",

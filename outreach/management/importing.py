@@ -12,12 +12,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from outreach.audience.imports import receive_import, rejections_csv, run_import
+from outreach.audience.import_intake import receive_import
+from outreach.audience.import_terms import Terms
+from outreach.audience.imports import rejections_csv, run_import
 from outreach.audience.models import Import, Topic
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import JobState
+from outreach.core.vocabulary import JobState, KnownPeople
 
 BAR = 30
 
@@ -26,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="CSV or NDJSON")
     parser.add_argument("--organisation", required=True, metavar="SLUG", help="whose subscribers they become")
     parser.add_argument("--topic", required=True, metavar="SLUG", help="what they are subscribed to")
+    parser.add_argument("--opt-in", action="store_true", help="refuse people without evidence of their consent")
+    parser.add_argument("--consent-source", default="", metavar="TEXT", help="where rows that do not say it consented")
+    parser.add_argument("--consent-at", default="", metavar="TIME", help="and when, such as 2026-05-01")
+    parser.add_argument("--consent-text-version", default="", metavar="TEXT", help="and to which text")
+    parser.add_argument(
+        "--known", choices=KnownPeople.values, default=KnownPeople.OVERWRITE, help="people known already"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -35,6 +44,13 @@ def handle(args: argparse.Namespace) -> int:
         args.file,
         organisation=args.organisation,
         topic=args.topic,
+        terms=Terms(
+            is_opt_in=args.opt_in,
+            consent_source=args.consent_source,
+            consent_at=args.consent_at,
+            consent_text_version=args.consent_text_version,
+            known=args.known,
+        ),
         on_progress=None if args.json else progress_bar(),
     )
     rejected = write_rejections(job, args.file)
@@ -54,7 +70,12 @@ def handle(args: argparse.Namespace) -> int:
 
 
 def import_file(
-    path: Path, *, organisation: str, topic: str, on_progress: Callable[[Import], None] | None = None
+    path: Path,
+    *,
+    organisation: str,
+    topic: str,
+    terms: Terms | None = None,
+    on_progress: Callable[[Import], None] | None = None,
 ) -> Import:
     """Take a file's people into the organisation, subscribed to the topic.
 
@@ -70,7 +91,7 @@ def import_file(
         raise NotFound(_("There is no topic “%(slug)s”.") % {"slug": topic})
     try:
         with path.open("rb") as file:
-            job = receive_import(product_itself(owner), found, file, path.name)
+            job = receive_import(product_itself(owner), found, file, path.name, terms=terms)
     except OSError as err:
         raise Invalid({"file": [f"{path}: {err.strerror}."]}) from err
     run_import(job.pk, on_progress=on_progress)

@@ -1,19 +1,27 @@
-"""`outreach keys --rotate`: the credentials of accounts, sealed anew with the first of OUTREACH_ENCRYPTION_KEYS."""
+"""`outreach keys --rotate`: credentials of accounts and secrets of services, sealed anew with the first key.
+
+The keys are those of OUTREACH_ENCRYPTION_KEYS.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from outreach.core.models import Account
 from outreach.core.secrets import NotOurKey, is_sealed_newly, seal, unseal
+from outreach.events.call_secrets import CallSecret
+
+#: Whose `sealed` is sealed.
+HOLDERS: Final[tuple[type[Account | CallSecret], ...]] = (Account, CallSecret)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rotate", action="store_true", help="seal every account's credentials with the first key")
+    parser.add_argument("--rotate", action="store_true", help="seal all credentials and secrets with the first key")
     parser.add_argument("--json", action="store_true")
 
 
@@ -29,13 +37,13 @@ def handle(args: argparse.Namespace) -> int:
 
 @transaction.atomic
 def rotate() -> int:
-    """Seal again, with the first key, what an older one sealed; how many accounts. Doing it twice changes nothing."""
+    """Seal again, with the first key, what an older one sealed; how many. Doing it twice changes nothing."""
     changed = 0
-    for account in Account.objects.select_for_update().exclude(sealed=b"").order_by("pk"):
+    for row in [row for holder in HOLDERS for row in holder.objects.select_for_update().exclude(sealed=b"")]:
         try:
-            if not is_sealed_newly(account.sealed):
-                account.sealed = seal(unseal(account.sealed))
-                account.save(update_fields=["sealed"])
+            if not is_sealed_newly(row.sealed):
+                row.sealed = seal(unseal(row.sealed))
+                row.save(update_fields=["sealed"])
                 changed += 1
         except NotOurKey:
             continue  # `count` says how many, and the command fails
@@ -43,9 +51,9 @@ def rotate() -> int:
 
 
 def count() -> dict[str, int]:
-    """Accounts by the key that opens them: the first, an older one, none."""
+    """What is sealed by the key that opens it: the first, an older one, none."""
     found = {"first_key": 0, "older_keys": 0, "unreadable": 0}
-    for sealed in Account.objects.exclude(sealed=b"").values_list("sealed", flat=True):
+    for sealed in [row.sealed for holder in HOLDERS for row in holder.objects.exclude(sealed=b"")]:
         try:
             unseal(sealed)
             found["first_key" if is_sealed_newly(sealed) else "older_keys"] += 1
@@ -57,9 +65,9 @@ def count() -> dict[str, int]:
 def _lines(changed: int, found: dict[str, int]) -> str:
     said = [
         _("Sealed anew: %(count)s.") % {"count": changed},
-        _("Accounts that the first key opens: %(count)s.") % {"count": found["first_key"]},
-        _("Accounts that need an older key: %(count)s.") % {"count": found["older_keys"]},
+        _("Credentials that the first key opens: %(count)s.") % {"count": found["first_key"]},
+        _("Credentials that need an older key: %(count)s.") % {"count": found["older_keys"]},
     ]
     if found["unreadable"]:
-        said.append(_("Accounts that no key opens: %(count)s.") % {"count": found["unreadable"]})
+        said.append(_("Credentials that no key opens: %(count)s.") % {"count": found["unreadable"]})
     return "\n".join(said)

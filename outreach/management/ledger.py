@@ -11,7 +11,7 @@ from outreach.campaigns.models import Campaign
 from outreach.core.errors import NotFound
 from outreach.core.vocabulary import DeliveryState
 from outreach.delivery.check import LedgerCheck, check_ledger
-from outreach.events.recount import check_events
+from outreach.effectiveness.recount import check_what_came_back
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(args: argparse.Namespace) -> int:
     campaign = _campaign(args.campaign) if args.campaign else None
-    found = check_events(check_ledger(campaign), campaign)
+    found = check_what_came_back(check_ledger(campaign), campaign)
     print(json.dumps(found.as_json()) if args.json else _in_words(found))
     return 1 if args.check and not found.adds_up else 0
 

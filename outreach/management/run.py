@@ -20,9 +20,10 @@ import outreach
 from outreach.core.bytecode import keep_bytecode
 from outreach.core.database import EmbeddedDatabase
 from outreach.core.errors import StateConflict
-from outreach.core.models import Installation
+from outreach.core.models import Account, Installation
 from outreach.core.supervise import Program, Supervisor
-from outreach.core.vocabulary import Lane
+from outreach.core.vocabulary import AccountState, Channel, Lane
+from outreach.delivery.mail_fields import mailboxes_in
 from outreach.management.migrate import migrate
 from schedules.beat import UPKEEP
 
@@ -41,10 +42,11 @@ def handle(args: argparse.Namespace) -> int:
         migrate()
         log_in = _load_demonstration(args.subscribers) if args.demonstration else ""
         has_sandbox = settings.SANDBOX or Installation.objects.filter(demonstration_at__isnull=False).exists()
+        # The sandbox's own mailbox tells of nothing by itself.
+        needed = programs(has_sandbox=has_sandbox, has_mailboxes=not has_sandbox and _has_mailboxes())
         connections.close_all()
-        supervisor = Supervisor(programs(has_sandbox=has_sandbox), environment=_environment(has_sandbox), tick=tick)
+        supervisor = Supervisor(needed, environment=_environment(has_sandbox), tick=_announcing(tick, log_in))
         supervisor.stop_on_signals()
-        _announce(log_in)
         supervisor.run()
     return 0
 
@@ -64,8 +66,11 @@ def check_port(host: str, port: int) -> None:
         raise StateConflict(message % {"port": port, "host": host, "reason": reason}) from error
 
 
-def programs(*, has_sandbox: bool) -> list[Program]:
-    """What runs: notices have a worker of their own, so that none waits for a campaign, a fan-out or an import."""
+def programs(*, has_sandbox: bool, has_mailboxes: bool = False) -> list[Program]:
+    """What runs: notices have a worker of their own, so that none waits for a campaign, a fan-out or an import.
+
+    With `has_mailboxes` those of accounts are watched, unless the settings say otherwise.
+    """
     commands: dict[str, list[str]] = {
         "web": [],
         "worker": [f"--queues={Lane.CAMPAIGNS},{UPKEEP}", f"--concurrency={settings.WORKERS}"],
@@ -73,8 +78,16 @@ def programs(*, has_sandbox: bool) -> list[Program]:
         "worker (upkeep)": [f"--queues={UPKEEP}", "--concurrency=1"],
         "beat": [],
     }
+    is_watching = has_mailboxes if settings.MAIL_WATCH is None else settings.MAIL_WATCH
+    if settings.MAIL_LISTEN or is_watching:
+        commands["mail"] = []
     sandbox = [_program("sandbox", [], stage=LAST_STAGE, grace=3.0)] if has_sandbox else []
     return [*sandbox, *(_program(name, options) for name, options in commands.items())]
+
+
+def _has_mailboxes() -> bool:
+    accounts = Account.objects.filter(state=AccountState.ACTIVE, channel=Channel.EMAIL)
+    return any(mailboxes_in(settings) for settings in accounts.values_list("settings", flat=True))
 
 
 def _program(name: str, options: list[str], *, stage: int = 0, grace: float = 15.0) -> Program:
@@ -105,6 +118,27 @@ def _load_demonstration(subscribers: int) -> str:
     demonstration: Any = importlib.import_module("outreach.management.demonstration")
     demonstration.load(subscribers=subscribers)
     return str(getattr(demonstration, "LOG_IN", ""))
+
+
+def _announcing(tick: Callable[[], None], log_in: str) -> Callable[[], None]:
+    """`tick`, which also says once where to go, as soon as somebody listens there: people go there at once."""
+    told: list[str] = []
+
+    def look() -> None:
+        tick()
+        if not told and _is_listening():
+            told.append(log_in)
+            _announce(log_in)
+
+    return look
+
+
+def _is_listening() -> bool:
+    try:
+        socket.create_connection((settings.HOST, settings.PORT), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _announce(log_in: str) -> None:

@@ -37,7 +37,10 @@ from outreach.sandbox.models import SandboxMessage
 BROWSER: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _SECONDS: Final = 10
 _IMAGE: Final = re.compile(r"""<img\b[^>]*\bsrc=["']([^"']+)["']""", re.IGNORECASE)
-_ANCHOR: Final = re.compile(r"""<a\b[^>]*\bhref=["'](https?://[^"']+)["']""", re.IGNORECASE)
+#: But not those that nobody sees.
+_ANCHOR: Final = re.compile(
+    r"""<a\b(?![^>]*\baria-hidden="true")[^>]*\bhref=["'](https?://[^"']+)["']""", re.IGNORECASE
+)
 _BARE_LINK: Final = re.compile(r"https?://[^\s<>\"')]+")
 
 

@@ -128,6 +128,11 @@ def country(code: str) -> str:
     return str(_locale().territories.get(code, code)) if code else "–"
 
 
+def language_name(code: str) -> str:
+    """A language's name in the reader's own."""
+    return str(_locale().languages.get(code, code))
+
+
 def zone_name() -> str:
     return timezone.get_current_timezone_name()
 

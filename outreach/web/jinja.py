@@ -16,6 +16,7 @@ FILTERS = {
     "number": formats.number,
     "money": formats.money,
     "country": formats.country,
+    "language_name": formats.language_name,
     "percent": formats.percent,
     "size": formats.size,
     "day": formats.day,

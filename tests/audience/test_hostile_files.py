@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from outreach.audience.imports import preview, receive_import, rejections_csv, run_import, stored_file
+from outreach.audience.import_intake import preview, receive_import, stored_file
+from outreach.audience.imports import rejections_csv, run_import
 from outreach.audience.models import Import, ImportRejection, Subscriber, Topic
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid

@@ -4,6 +4,8 @@ import io
 import json
 import random
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from django.db import IntegrityError, connection
 from outreach.audience import imports
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.import_chunk import Chunk
-from outreach.audience.imports import preview, receive_import, rejections_csv, resume_imports, run_import, stored_file
+from outreach.audience.import_intake import preview, receive_import, stored_file
+from outreach.audience.import_terms import Terms
+from outreach.audience.imports import rejections_csv, resume_imports, run_import
 from outreach.audience.models import Address, Consent, Import, ImportRejection, Subscriber, Subscription, Topic
 from outreach.audience.subscriptions import unsubscribe
 from outreach.core.access import Actor, product_itself
@@ -36,9 +40,11 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "DATA", tmp_path)
 
 
-def take_in(actor: Actor, topic: Topic, content: str | bytes, *, encoding: str = "utf-8") -> Import:
+def take_in(
+    actor: Actor, topic: Topic, content: str | bytes, *, encoding: str = "utf-8", terms: Terms | None = None
+) -> Import:
     data = content if isinstance(content, bytes) else content.encode(encoding)
-    job = receive_import(actor, topic, io.BytesIO(data), "people.csv")
+    job = receive_import(actor, topic, io.BytesIO(data), "people.csv", terms=terms)
     run_import(job.pk)
     job.refresh_from_db()
     return job
@@ -79,6 +85,17 @@ def test_consents_say_what_the_row_said_and_where_it_stood(actor: Actor, topic: 
     ]
     other = Consent.objects.get(subscriber__name="Кафе Ротонда")
     assert (other.source, other.at, other.evidence) == ("import", job.created_at, {"import": job.pk, "line": 3})
+
+
+def test_consents_name_the_language_of_their_text_and_are_salted(actor: Actor, topic: Topic) -> None:
+    rows = "email;език на текста\nana@example.bg;английски\nboris@example.bg;\nvera@example.bg;клингонски\n"
+
+    take_in(actor, topic, rows)
+
+    assert list(Consent.objects.order_by("pk").values_list("language", flat=True)) == ["en", ""]
+    assert len(set(Consent.objects.values_list("salt", flat=True)) - {None}) == 2
+    rejected = ImportRejection.objects.values_list("line", "column", "reason")
+    assert list(rejected) == [(4, "consent_language", "unknown_consent_language")]
 
 
 def test_the_same_file_twice_changes_nothing(actor: Actor, topic: Topic) -> None:
@@ -156,6 +173,15 @@ def test_the_wish_for_a_channel_comes_in_by_our_words_and_peoples(actor: Actor, 
     ]
 
 
+def test_region_is_imported_by_name_or_code(actor: Actor, topic: Topic) -> None:
+    job = take_in(actor, topic, "email;област\na@b.bg;Пловдив\nc@d.bg;BG-03\ne@f.bg;\ng@h.bg;Атлантида\n")
+    changed = take_in(actor, topic, "email;region\na@b.bg;Varna\n")
+
+    assert (counts(job), counts(changed)) == (("done", 4, 3, 0, 0, 1), ("done", 1, 0, 1, 0, 0))
+    assert list(Subscriber.objects.order_by("pk").values_list("region", flat=True)) == ["BG-03", "BG-03", ""]
+    assert [row.reason for row in job.rejections.all()] == ["unknown_region"]
+
+
 def test_a_later_wish_is_laid_over_and_an_empty_cell_leaves_it(actor: Actor, topic: Topic) -> None:
     take_in(actor, topic, "email,phone,preferred_channel\na@b.bg,0888111222,sms\n")
     same = take_in(actor, topic, "email,preferred_channel\na@b.bg,sms\na@b.bg,\n")
@@ -164,6 +190,47 @@ def test_a_later_wish_is_laid_over_and_an_empty_cell_leaves_it(actor: Actor, top
 
     assert (counts(same), before) == (("done", 2, 0, 0, 2, 0), "sms")
     assert (counts(later), Subscriber.objects.get().preferred_channel) == (("done", 1, 0, 1, 0, 0), "email")
+
+
+def how_often() -> list[tuple[str, str, int | None]]:
+    names = dict(Address.objects.filter(channel="email").values_list("subscriber", "value"))
+    rows = Subscription.objects.filter(state="subscribed")
+    return sorted((names[row.subscriber_id], row.channel, row.frequency) for row in rows)
+
+
+def test_how_often_comes_in_by_channel_and_is_laid_over_what_is_still_wanted(actor: Actor, topic: Topic) -> None:
+    first = take_in(
+        actor,
+        topic,
+        "email;телефон;Честота\na@b.bg;0888111222;weekly\nb@b.bg;;Веднъж на ден\nc@b.bg;;\n"
+        "d@b.bg;0888111333;email:daily sms:immediate\ne@b.bg;;hourly\nf@b.bg;;fax:daily\n",
+    )
+    begun = how_often()
+    unsubscribe(Subscriber.objects.get(addresses__value="b@b.bg"), topics=None, source="form")
+    again = take_in(actor, topic, "email;frequency\na@b.bg;weekly\nd@b.bg;\n")
+    filled = take_in(
+        actor, topic, "email;frequency\nc@b.bg;daily\na@b.bg;daily\ng@b.bg;daily\n", terms=Terms(known="fill")
+    )
+    later = take_in(
+        actor, topic, '{"email": "a@b.bg", "frequency": "sms:immediate"}\n{"email": "b@b.bg", "frequency": "weekly"}\n'
+    )
+    twice = take_in(actor, topic, "email;frequency\nc@b.bg;daily\nc@b.bg;weekly\nh@b.bg;daily\nh@b.bg;weekly\n")
+
+    assert [counts(job) for job in (first, again, filled, later, twice)] == [
+        ("done", 6, 4, 0, 0, 2), ("done", 2, 0, 0, 2, 0), ("done", 3, 1, 0, 2, 0), ("done", 2, 0, 1, 1, 0),
+        ("done", 4, 1, 3, 0, 0),
+    ]  # fmt: skip
+    assert list(first.rejections.order_by("line").values_list("line", "column", "reason")) == [
+        (6, "frequency", "unknown_frequency"), (7, "frequency", "unknown_frequency")
+    ]  # fmt: skip
+    assert begun == [
+        ("a@b.bg", "email", 7), ("a@b.bg", "sms", 7), ("b@b.bg", "email", 1), ("c@b.bg", "email", None),
+        ("d@b.bg", "email", 1), ("d@b.bg", "sms", None),
+    ]  # fmt: skip
+    assert how_often() == [
+        ("a@b.bg", "email", 7), ("a@b.bg", "sms", None), ("c@b.bg", "email", 7), ("d@b.bg", "email", 1),
+        ("d@b.bg", "sms", None), ("g@b.bg", "email", 1), ("h@b.bg", "email", 7),
+    ]  # fmt: skip
 
 
 def test_a_withdrawal_is_not_undone(actor: Actor, topic: Topic) -> None:
@@ -302,7 +369,7 @@ def test_preview_says_what_columns_are_taken_for(db: None) -> None:
         {
             "Имейл": "email", "Телефон": "phone", "Име": "name", "Вид": "kind", "Език": "language",
             "consent_source": "consent_source", "consent_at": "consent_at",
-            "consent_text_version": "consent_text_version", "град": "",
+            "consent_text_version": "consent_text_version", "град": "attribute",
         },
     )  # fmt: skip
     assert ([row.name for row in seen.rows], [row.line for row in seen.problems]) == (
@@ -401,3 +468,72 @@ def test_a_time_at_the_calendars_end_is_refused(actor: Actor, topic: Topic) -> N
 
     assert counts(job) == ("done", 1, 0, 0, 0, 1)
     assert ImportRejection.objects.get().reason == "bad_time"
+
+
+OPT_IN = Terms(is_opt_in=True, consent_source="paper form", consent_at="01.05.2026", consent_text_version="v3")
+
+
+def test_an_opt_in_needs_evidence_of_the_file_or_of_its_columns(actor: Actor, topic: Topic) -> None:
+    def faults(content: str, terms: Terms) -> dict[str, list[str]]:
+        with pytest.raises(Invalid) as caught:
+            receive_import(actor, topic, io.BytesIO(content.encode()), "people.csv", terms=terms)
+        return {field: list(map(str, told)) for field, told in caught.value.fields.items()}
+
+    assert faults("email,consent_at\na@b.bg,\n", Terms(is_opt_in=True, consent_source="form")) == {
+        "consent_text_version": ["Say which text they were shown, or which column says it."]
+    }
+    assert faults("email\na@b.bg\n", replace(OPT_IN, consent_at="01.05.2999", consent_source="x" * 41)) == {
+        "consent_at": ["The consent lies in the future."],
+        "consent_source": ["The value is too long."],
+    }
+    assert faults("email\na@b.bg\n", Terms(consent_at="yesterday", known="merge")) == {
+        "consent_at": ["This is not a time such as 2026-05-01 14:30 or 01.05.2026."],
+        "known": ["This is none of overwrite, fill and skip."],
+    }
+    assert Import.objects.count() == 0
+
+
+def test_evidence_of_the_file_holds_for_rows_that_do_not_say_it(actor: Actor, topic: Topic) -> None:
+    content = "email,consent_source\na@b.bg,\nc@b.bg,web form\n"
+    job = take_in(actor, topic, content, terms=OPT_IN)
+
+    assert counts(job) == ("done", 2, 2, 0, 0, 0)
+    assert list(Consent.objects.order_by("pk").values_list("source", "text_version", "at")) == [
+        (source, "v3", datetime(2026, 4, 30, 21, tzinfo=UTC)) for source in ("paper form", "web form")
+    ]
+
+
+def test_a_row_that_lacks_the_evidence_that_columns_bring_is_rejected(actor: Actor, topic: Topic) -> None:
+    content = "email,consent_source,consent_at\na@b.bg,form,2026-05-01\nc@b.bg,,2026-05-01\nd@b.bg,form,\n"
+    job = take_in(actor, topic, content, terms=replace(OPT_IN, consent_source="", consent_at=""))
+
+    assert counts(job) == ("done", 3, 1, 0, 0, 2)
+    assert list(ImportRejection.objects.order_by("line").values_list("line", "column", "reason")) == [
+        (3, "consent_source", "no_evidence"),
+        (4, "consent_at", "no_evidence"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "name", "attributes", "channels", "became"),
+    [
+        ("overwrite", "Анна", {"city": "Русе", "age": "33"}, ["email", "sms"], (1, 0)),
+        ("fill", "Ана", {"city": "Варна", "age": "33"}, ["email", "sms"], (1, 0)),
+        ("skip", "Ана", {"city": "Варна"}, ["email"], (0, 1)),
+    ],
+)
+def test_what_becomes_of_people_known_already(
+    actor: Actor, topic: Topic, known: str, name: str, attributes: dict[str, str], channels: list[str],
+    became: tuple[int, int],
+) -> None:  # fmt: skip
+    take_in(actor, topic, "email,name,city\na@b.bg,Ана,Варна\n")
+
+    content = "email,phone,name,city,age,language\na@b.bg,0888111222,Анна,Русе,33,\nnew@b.bg,,Нов,,,en\n"
+    job = take_in(actor, topic, content, terms=Terms(known=known))
+
+    person = Subscriber.objects.get(addresses__normalised="a@b.bg")
+    assert (person.name, person.attributes, sorted(person.subscriptions.values_list("channel", flat=True))) == (
+        name, attributes, channels
+    )  # fmt: skip
+    assert counts(job) == ("done", 2, 1, *became, 0)
+    assert Subscriber.objects.get(addresses__normalised="new@b.bg").language == "en"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -51,6 +52,17 @@ def test_upsert_takes_a_person_in_with_topics_and_consent(actor: Actor, topic: T
         list(Consent.objects.values_list("source", "text_version", "action", "evidence"))
         == [("form", "2026-01", "given", {"ip": "192.0.2.0/24"})] * 2
     )
+
+
+def test_an_export_says_in_which_language_the_text_was_and_on_what_it_rests(actor: Actor, topic: Topic) -> None:
+    consent = ConsentData(source="form", text_version="v2", language="en")
+    subscriber, _new = upsert_subscriber(actor, replace(MARIA, consent=consent))
+
+    told = export_subscriber(subscriber)["consents"]
+
+    assert {(one["text_version"], one["language"], one["lawful_basis"]) for one in told} == {
+        ("v2", "en", "consent of the person: GDPR, article 6(1)(a)")
+    }
 
 
 def test_upsert_again_changes_nothing_and_audits_nothing(actor: Actor, topic: Topic) -> None:
@@ -137,9 +149,10 @@ def test_erasure_leaves_nothing_but_digests(actor: Actor, topic: Topic, ministry
 
     assert export_subscriber(subscriber) | {"created_at": "", "erased_at": "", "consents": []} == {
         "id": str(subscriber.pk), "organisation": "ministry", "kind": "citizen", "name": "", "language": "bg",
-        "timezone": "", "preferred_channel": "", "attributes": {}, "is_measured": False,
+        "timezone": "", "preferred_channel": "", "region": "", "attributes": {}, "is_measured": False,
+        "paused_until": None, "quiet_hours": None,
         "created_at": "", "erased_at": "",
-        "addresses": [], "subscriptions": [], "consents": [],
+        "addresses": [], "former_addresses": [], "subscriptions": [], "consents": [],
     }  # fmt: skip
     assert set(Consent.objects.values_list("evidence__ip", flat=True)) == {None}
     assert Address.objects.count() == 0

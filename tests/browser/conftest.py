@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.migrated import put_migrated_cluster
 from tests.road.installation import Installation
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def chromium() -> str:
 def demonstration(chromium: str) -> Iterator[Installation]:
     """`outreach run --demonstration`, and a token of its administrator."""
     folder = Path(tempfile.mkdtemp(prefix="outreach-browser-"))
+    put_migrated_cluster(folder)
     running = Installation(folder)
     try:
         running.start("--demonstration", "--subscribers", str(SUBSCRIBERS))

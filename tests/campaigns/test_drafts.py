@@ -94,8 +94,11 @@ def test_channels_come_from_the_contents_where_none_are_named(studio: Studio) ->
             {"schedule": {"timezone": "Europe/Sofija"}},
             {"schedule/timezone": ["There is no time zone “Europe/Sofija”. Did you mean “Europe/Sofia”?"]},
         ),
+        ({"schedule": {"pressing": "yes"}}, {"schedule/pressing": ["Write true or false."]}),
         ({"experiment": {"holdout": 0.9}}, {"experiment/holdout": ["This must be a number from 0 to 0.5."]}),
         ({"tracking": None}, None),
+        ({"attribution_days": 0}, {"attribution_days": ["This must be a number from 1 to 365."]}),
+        ({"attribution_days": 1.5}, {"attribution_days": ["Write whole days."]}),
         ({"services": ["nothing"]}, {"services/0": ["There is no “nothing”. There are: card."]}),
         ({"organisation": "elsewhere"}, None),
     ],
@@ -195,6 +198,7 @@ def test_archive_hides_and_keeps(studio: Studio) -> None:
         {"services": []},
         {"experiment": {"holdout": 0.1}},
         {"tracking": "none"},
+        {"attribution_days": 7},
     ],
 )
 def test_any_edit_changes_the_digest(studio: Studio, change: dict[str, Any]) -> None:

@@ -64,6 +64,7 @@ def test_freeze_holds_everything_that_sending_needs(studio: Studio) -> None:
         "fallback_language": "bg",
         "tracking": "none",
         "holdout": 0.0,
+        "attribution_days": 30,
         "services": [
             {
                 "slug": "card",

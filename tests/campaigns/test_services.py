@@ -45,6 +45,7 @@ def test_a_service_is_added_and_changed(studio: Studio) -> None:
         ({"topics": ["none"]}, "topics/0"),
         ({"organisation": "council"}, "organisation"),
         ({"step": {}}, "step"),
+        ({"click_parameter": "a&b"}, "click_parameter"),
     ],
 )
 def test_each_bad_field_is_named(studio: Studio, change: dict[str, Any], field: str) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from outreach.delivery.adapters import adapter_names, describe, flatten_imap, read_settings, split_secrets
+from outreach.delivery.adapters import adapter_names, describe, read_settings, split_secrets
+from outreach.delivery.mail_fields import flatten_imap
 
 
 @pytest.mark.parametrize("name", adapter_names())

@@ -154,7 +154,9 @@ def test_only_rows_that_were_never_tried_move(world: World) -> None:
     other = second(world)
     world.people(30)
     run = world.fanned_out(frozen=pooled(world, other))
-    Delivery.objects.filter(run=run).update(account_id=other.pk, batch_id=Batch.objects.get(account=other).pk)
+    Delivery.objects.filter(run=run).update(
+        account_id=other.pk, batch_id=Batch.objects.get(account=other).pk, is_moved=True
+    )
     box = world.memory.box(str(other.pk))
     box.answer(OutcomeUnknown(), TemporaryFailure())
     world.window = 5

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.utils import timezone
 
 from outreach.audience.models import Address, Subscription
 from outreach.campaigns.models import Campaign, Run
@@ -191,7 +192,7 @@ def test_a_sample_without_any_variety_still_leaves_room() -> None:
 
 
 def test_days_are_read_in_one_place() -> None:
-    today = clock.now().date()
+    today = timezone.localdate(clock.now())
     assert read_period() == Period(since=today - timedelta(days=30), until=today)
     for wrong in ((today, today - timedelta(days=1)), (today - timedelta(days=367), today)):
         with pytest.raises(Invalid):
@@ -272,7 +273,7 @@ def test_report_counts_what_left(studio: Studio, account: Account, campaign: Cam
         ("bg", "BG", 2, 4, Decimal("0.182"), None),
         ("en", "GB", 1, 1, Decimal("0.09"), None),
     ]
-    today = clock.now().date()
+    today = timezone.localdate(clock.now())
     assert spent_by(studio.council, since=today, until=today).sums == {"EUR": Decimal("0.272")}
     assert spent_by(studio.council, since=today - timedelta(days=9), until=today - timedelta(days=1)).sums == {}
 

@@ -317,3 +317,28 @@ def test_both_forms_of_a_selection_choose_the_same_rows(world: World, mode: str,
         merged = set(fetch(link, selection.dense + " SELECT * FROM chosen", **params))
     assert merged == by_look_up
     assert len({row[0] for row in merged}) == members
+
+
+def test_who_asked_for_a_pause_gets_a_row_that_says_so_and_nothing_by_any_channel(world: World) -> None:
+    """A pause that is over counts for nothing; a notice or a test send does not ask for it."""
+    later, before = "9999-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
+    [paused], [over] = (world.people(1, channels=["email", "sms"], paused_until=at) for at in (later, before))
+
+    one = world.fanned_out(channels=["email", "sms"], mode="preferred")
+    every = world.fanned_out(channels=["email", "sms"])
+
+    seen = [
+        sorted(Delivery.objects.filter(run=run).values_list("subscriber_id", "channel", "state", "reason"))
+        for run in (one, every)
+    ]
+    assert seen == [
+        [(paused.pk, "email", "skipped", "paused"), (over.pk, "email", "planned", "")],
+        [
+            (paused.pk, "email", "skipped", "paused"),
+            (paused.pk, "sms", "skipped", "paused"),
+            (over.pk, "email", "planned", ""),
+            (over.pk, "sms", "planned", ""),
+        ],
+    ]
+    counted = count_audience(one.frozen, ancestors=world.organisation.ancestor_ids())
+    assert (counted.recipients, counted.skipped) == ({"email": 1}, {"paused": 1})

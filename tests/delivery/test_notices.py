@@ -14,6 +14,7 @@ from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Address, Subscriber
 from outreach.audience.suppression import suppress
 from outreach.campaigns.models import NoticeTemplate, Run
+from outreach.core import clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Forbidden, Invalid
 from outreach.core.models import Account
@@ -30,6 +31,7 @@ from outreach.delivery.render import compile_run
 from outreach.delivery.retention import forget_notice_data
 from outreach.delivery.runs import cancel_run, hold_run, pause_run, resume_run
 from outreach.delivery.sweep import sweep
+from outreach.events import one_time
 from tests.delivery.dying_worker import file_door
 from tests.delivery.test_kill import run_worker
 from tests.delivery.world import World, fates, let_leases_run_out, make_due
@@ -136,6 +138,28 @@ def test_suppression_holds_from_above_and_until_the_last_moment(world: World) ->
         ("accepted", ""),
     ]
     assert check_ledger().problems == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("complaint", "accepted"), ("stop", "accepted"), ("hard_bounce", "skipped")]
+)
+def test_who_asks_for_their_own_data_gets_the_link_though_suppressed_and_nothing_else(
+    world: World, reason: str, state: str
+) -> None:
+    a_template(world)
+    (person,) = world.people(1)
+    suppress(None, "email", person.addresses.get().normalised, reason)
+    usual = send(world, to={"subscriber": str(person.pk)})
+    for _time in range(2):
+        one_time.send_link(person, one_time.EXPORT)
+    wish = Notice.objects.exclude(pk=usual.pk).get()
+
+    world.send_all(Lane.NOTICES)
+
+    assert [fate(wish)[0], fate(usual)[:2]] == [state, ("skipped", "suppressed")]
+    with clock.frozen(clock.now() + one_time.BETWEEN_SUPPRESSED / 2):
+        one_time.send_link(person, one_time.EXPORT)
+    assert Notice.objects.count() == 2
 
 
 def test_a_bad_address_and_an_erased_person_are_not_written_to(world: World) -> None:

@@ -80,6 +80,37 @@ def test_an_account_that_assembles_for_itself_gets_no_raw_message() -> None:
     assert rendered(senders={"3": sender(adapter="sendgrid")}).raw == b""
 
 
+def test_a_link_that_only_programs_follow_is_in_the_page_alone() -> None:
+    """Without words, neither shown nor read aloud nor reached by the keyboard, and not in the text part."""
+    message = rendered("[A](https://a.bg/)", tracking="individual", to={"individual": True})
+    (bait,) = re.findall(r"<a [^>]*display:none[^>]*></a>", message.html)
+    hidden = 'aria-hidden="true" tabindex="-1" style="display:none;mso-hide:all"'
+    found = re.fullmatch(
+        rf'<a href="{BASE_URL}/c/([\w-]+)" {hidden}></a>',
+        bait,
+    )
+    assert found is not None
+    assert tokens.read(found[1], TokenKind.CLICK) == tokens.Token(
+        kind=TokenKind.CLICK, run=42, delivery=99, channel="email", language="bg", link=tokens.HONEYPOT
+    )
+    assert found[1] not in message.text
+    for other in (rendered("[A](https://a.bg/)", tracking="none"), rendered("Без връзка", tracking="aggregate")):
+        assert "aria-hidden" not in other.html
+
+
+def test_tags_for_web_statistics_stand_where_a_link_leads_and_not_in_the_message() -> None:
+    body, utm = "[A](https://a.bg/?x=1#y) [B]({{ service.url }})", {"source": "council", "medium": "{channel}"}
+    added = "utm_source=council&utm_medium=email"
+    assert "utm_" not in rendered(body, tracking="aggregate", utm=utm).html
+    run = compiled(body, tracking="aggregate", utm=utm)
+    assert [run.url_at("email", "bg", position) for position in (0, 1)] == [
+        f"https://a.bg/?x=1&{added}#y",
+        f"https://card.example.bg/?a=1&b=2&{added}",
+    ]
+    plain = rendered(body, tracking="none", utm=utm)
+    assert f"A (https://a.bg/?x=1&{added}#y) B (https://card.example.bg/?a=1&b=2&{added})" in plain.text
+
+
 def links(message: Message) -> list[str]:
     return [html_entities.unescape(url) for url in re.findall(r'href="(https://[^"]*/c/[^"]*)"', message.html)]
 

@@ -74,6 +74,14 @@ def test_a_good_campaign_may_go_with_exact_numbers(studio: Studio) -> None:
             {"contents": [content(body="{{ subscriber.attributes.city }}")]},
             ("message", "warning", "missing_attribute", "contents/0/body"),
         ),
+        (
+            {"contents": [content(body="[a]({{ survey_url }})")]},
+            ("message", "error", "no_survey", "contents/0/body"),
+        ),
+        (
+            {"services": [], "contents": [content(body="{{ ask.satisfied }}")]},
+            ("message", "warning", "asks_of_nothing", "contents/0/body"),
+        ),
         ({"contents": [content(language="en")]}, ("message", "error", "missing_language", "contents")),
         ({"services": []}, ("aim", "error", "no_service", "services")),
         ({"schedule": {"at": "2020-01-01T00:00:00+00:00"}}, ("when", "error", "past", "schedule/at")),

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.test import Client
 
 from outreach.audience.disposable import is_disposable
+from outreach.audience.erasure import Erased
 from outreach.audience.models import Address, Consent, Subscriber, Subscription, Topic
 from outreach.audience.pending import SignUp
 from outreach.audience.subscriptions import unsubscribe
 from outreach.core import clock
 from outreach.core.models import Organisation
 from outreach.delivery.render import compile_run
-from outreach.events import signups
+from outreach.events import signup_links, signups
 from tests.delivery.world import World
 
 FORM = {"email": "Maria@example.org", "topic": ["services"], "language": "en"}
@@ -67,6 +68,15 @@ def test_only_the_button_behind_the_link_subscribes(client: Client, world: World
 def test_the_record_names_the_language_in_which_the_text_was_shown(client: Client, world: World) -> None:
     client.post("/join/ministry?language=bg", {**FORM, "language": "en"})
     assert list(SignUp.objects.values_list("language", "text_version")) == [("en", "sign-up-1/bg")]
+    client.post(link_in(mails(world)[0]))
+    assert list(Consent.objects.values_list("language", "text_version")) == [("bg", "sign-up-1/bg")]
+
+
+def test_how_often_is_asked_with_the_rest_and_holds_for_those_topics(client: Client, world: World) -> None:
+    assert 'value="immediate" checked' in client.get("/join/ministry?language=en").content.decode()
+    join(client, often="weekly")
+    client.post(link_in(mails(world)[0]))
+    assert list(Subscription.objects.values_list("topic__slug", "frequency")) == [("services", 7)]
 
 
 def test_an_old_link_does_not_take_back_a_withdrawal(client: Client, world: World) -> None:
@@ -85,6 +95,25 @@ def test_the_page_is_the_same_for_who_is_subscribed_and_the_mail_says_so(client:
     second = mails(world)[-1]
     assert "already" in second
     assert "/confirm/" not in second
+
+
+def test_a_branch_is_joined_with_all_that_it_holds_then(client: Client, world: World) -> None:
+    below = Topic.objects.create(organisation=world.organisation, slug="roads", parent=world.topic)
+    Topic.objects.create(organisation=world.organisation, slug="parks")
+    page = client.get("/join/ministry?language=en&branch=services").content.decode()
+    assert re.findall(r'name="(\w+)" value="([\w-]+)" checked', page)[:1] == [("branch", "services")]
+    assert (
+        "/join/ministry?branch=services&amp;language=en"
+        in client.get("/join/ministry/topics?language=en").content.decode()
+    )
+
+    join(client, topic=[], branch=["services"])
+    link = link_in(mails(world)[0])
+    Topic.objects.create(organisation=world.organisation, slug="bridges", parent=below)
+    client.post(link)
+
+    assert wanted() == [("ministry", slug, "email") for slug in ("services", "roads")]
+    assert Consent.objects.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -115,21 +144,38 @@ def test_an_address_gets_few_mails_and_a_network_sends_few_forms(
     assert join(client, email="other@example.org")[0] == 429
 
 
+def test_behind_a_proxy_each_reader_s_own_network_is_counted(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signups, "MOST_OF_NETWORK", 1)
+    asked = ("198.51.100.7", "1.2.3.4, 198.51.100.9", "203.0.113.7")  # the second one makes up who it comes for
+    answers = [
+        client.post("/join/ministry", FORM | {"email": f"m{n}@example.org"}, headers={"x-forwarded-for": given})
+        for n, given in enumerate(asked)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 429, 200]
+    assert list(SignUp.objects.values_list("network", flat=True)) == ["198.51.100.0/24", "203.0.113.0/24"]
+
+
 def test_links_that_are_forged_or_old_do_nothing(client: Client, world: World) -> None:
     join(client)
     link = link_in(mails(world)[0])
     flipped = link[:-1] + ("0" if link[-1] != "0" else "1")
     for bad in (flipped, "/confirm/1", "/confirm/x-y", "/confirm/²-ж"):
         assert client.post(bad).status_code == 404
-    SignUp.objects.update(created_at=clock.now() - signups.VALID - timedelta(seconds=1))
+    SignUp.objects.update(created_at=clock.now() - signup_links.VALID - timedelta(seconds=1))
     assert client.post(link).status_code == 404
     assert (signups.forget_expired(), SignUp.objects.count(), Subscriber.objects.count()) == (1, 0, 0)
 
 
 def test_who_is_erased_leaves_no_sign_up(client: Client, world: World) -> None:
     join(client)
-    signups.forget_sign_ups(0, [("email", "maria@example.org")])
-    assert not SignUp.objects.exists()
+    left = []
+    for organisations in ([], list(Organisation.objects.values_list("pk", flat=True))):
+        erased = Erased(subscriber=0, addresses=[("email", "maria@example.org")], organisations=organisations)
+        signups.forget_sign_ups(erased)
+        left.append(SignUp.objects.count())
+    assert left == [1, 0]
 
 
 def test_an_unknown_organisation_has_no_page(client: Client, world: World) -> None:

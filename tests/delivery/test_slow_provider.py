@@ -25,8 +25,8 @@ from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import Token, TokenKind
 from tests.delivery.world import World
 
-#: Of one campaign; each account of two gets some 40.
-PEOPLE = 80
+#: Of one campaign; each account of two gets some 60, one with half a share some 40.
+PEOPLE = 120
 #: Of an account's messages, those that its provider calls back for; 2 of them are less than a tenth.
 CALLED = 21
 TOKEN = "the account's auth token"

@@ -29,6 +29,7 @@ CHANGES: dict[str, Change] = {
     "erased": lambda _, person: Subscriber.objects.filter(pk=person.pk).update(erased_at="2026-01-01T00:00:00Z"),
     "unreachable": lambda _, person: Address.objects.filter(subscriber=person).delete(),
     "invalid_address": lambda _, person: Address.objects.filter(subscriber=person).update(state="bouncing"),
+    "paused": lambda _, person: Subscriber.objects.filter(pk=person.pk).update(paused_until="9999-01-01T00:00:00Z"),
     "unconfirmed": lambda _, person: Address.objects.filter(subscriber=person).update(state="unconfirmed"),
 }
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outreach.effectiveness.funnel import funnel
+from outreach.effectiveness.intervals import wilson
 from outreach.effectiveness.tallies import Tallies
 
 
@@ -16,9 +17,11 @@ def counter(kind: str, name: str, reason: str, count: int, **dimensions: Any) ->
     }
 
 
-def tallies(accepted: int, bounced: int, opened: int, clicked: int) -> Tallies:
+def tallies(accepted: int, bounced: int, opened: int, clicked: int, **told: int) -> Tallies:
+    """`told`: `STAGE_SOURCE` -> people of whom evidence is written down."""
     return Tallies(
         [
+            *(counter("stage", name.replace("_", ":"), "for", people) for name, people in told.items()),
             counter("state", "accepted", "", accepted),
             counter("state", "skipped", "no_consent", 7),
             counter("receipt", "bounced", "", bounced),
@@ -34,7 +37,7 @@ def people(stages: list[Any]) -> dict[str, int | None]:
 
 
 def test_each_stage_has_its_own_evidence() -> None:
-    stages = funnel(tallies(100, 10, 40, 15), replies=5, conversions={"used": 8, "satisfied": 3})
+    stages = funnel(tallies(100, 10, 40, 15, interested_reply=5, uses_service=8, satisfied_service=3))
 
     assert people(stages) == {
         "knows": 90,
@@ -47,23 +50,42 @@ def test_each_stage_has_its_own_evidence() -> None:
 
 
 def test_who_reached_a_later_stage_has_reached_the_earlier_ones() -> None:
-    stages = funnel(tallies(100, 0, 4, 15), replies=0, conversions={"used": 30})
+    stages = funnel(tallies(100, 0, 4, 15, uses_service=30))
 
     assert people(stages)["understands"] == people(stages)["interested"] == people(stages)["uses"] == 30
 
 
 def test_a_stage_that_nobody_reports_on_is_unknown_not_zero() -> None:
-    stages = funnel(tallies(10, 0, 1, 0), replies=0, conversions={})
+    stages = funnel(tallies(10, 0, 1, 0))
 
     assert [stage.people for stage in stages][3:] == [None, None, None]
     assert [stage.share for stage in stages][3:] == [None, None, None]
+
+
+def test_an_answer_speaks_for_or_against_and_whoever_is_silent_is_unknown() -> None:
+    asked = [
+        counter("stage", "satisfied:answer", "for", 30),
+        counter("stage", "satisfied:answer", "against", 10),
+        counter("stage", "satisfied:answer", "uncertain", 5),
+        counter("stage", "satisfied:service", "for", 2),
+    ]
+    stage = funnel(Tallies([counter("state", "accepted", "", 100), *asked]))[4]
+
+    assert (stage.people, stage.against, stage.uncertain, stage.unknown) == (32, 10, 5, 58)
+    assert (stage.of_answers, stage.share) == (wilson(30, 40), wilson(32, 100))
+    assert stage.sources == {"answer": 30, "service": 2}
+
+
+def test_what_is_not_tracked_is_unknown_until_somebody_tells() -> None:
+    assert people(funnel(tallies(10, 0, 0, 0), is_tracked=False))["interested"] is None
+    assert people(funnel(tallies(10, 0, 0, 0, interested_reply=2), is_tracked=False))["understands"] == 2
 
 
 @given(*[st.integers(0, 1000)] * 5)
 def test_the_funnel_never_widens(accepted: int, bounced: int, opened: int, clicked: int, used: int) -> None:
     counts = [
         stage.people
-        for stage in funnel(tallies(accepted, bounced, opened, clicked), replies=0, conversions={"used": used})
+        for stage in funnel(tallies(accepted, bounced, opened, clicked, uses_service=used))
         if stage.people is not None
     ]
 

@@ -11,14 +11,16 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from outreach.audience.models import Subscriber, Topic
 from outreach.campaigns.models import Campaign, Run, Service
-from outreach.core.errors import NotFound
+from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Account, Organisation
+from outreach.core.vocabulary import EvidenceSource, Goal
 from outreach.delivery.models import Counter, Delivery
 from outreach.effectiveness.overview import figures, overview
 from outreach.effectiveness.receipts import receipt
 from outreach.effectiveness.report import as_json, report
-from outreach.effectiveness.timeline import timeline
+from outreach.effectiveness.timeline import read_place, timeline, timeline_page
 from outreach.events.models import Conversion, Reply
+from outreach.events.stages import add_evidence
 
 pytestmark = pytest.mark.django_db
 
@@ -119,9 +121,8 @@ def counted(run: Run) -> Run:
     count(run, "event", "opened", "human", 5)
     count(run, "event", "opened", "machine", 4)
     count(run, "event", "clicked", "human", 3)
-    add_event(run, "clicked", link=1, at=AT + timedelta(minutes=2))
-    add_event(run, "clicked", link=1, at=AT + timedelta(minutes=2))
-    add_event(run, "clicked", link=0, at=AT + timedelta(minutes=2), verdict="machine")
+    count(run, "link", "1", "", 2)
+    count(run, "moment", "2026-11-20T08:02", "clicked", 2)
     return run
 
 
@@ -132,6 +133,8 @@ def test_the_report_says_what_became_of_everybody(campaign: Campaign, counted: R
     Conversion.objects.create(
         organisation=campaign.organisation, service=service, name="used", run=counted, delivery=1, at=AT
     )
+    add_evidence(Goal.USES, EvidenceSource.SERVICE, organisation=campaign.organisation_id, run=counted)
+    add_evidence(Goal.INTERESTED, EvidenceSource.REPLY, organisation=campaign.organisation_id, run=counted)
     for number, kind in enumerate(["reply", "auto_reply"]):
         Reply.objects.create(
             organisation=campaign.organisation,
@@ -240,6 +243,29 @@ def test_a_timeline_holds_deliveries_events_replies_and_consents(council: Organi
         ("delivery", "accepted", "Здравна карта"),
         ("consent", "given", "Здраве"),
     ]
+
+
+def test_pages_of_a_timeline_are_the_whole_of_it_whatever_happened_at_once(council: Organisation, run: Run) -> None:
+    person = Subscriber.objects.create(organisation=council, name="Анна")
+    other = add_delivery(run, "s:0", settled_at=AT)
+    delivery = add_delivery(run, f"s:{person.pk}", subscriber_id=person.pk, settled_at=AT)
+    for hours in (0, 0, 1):
+        add_event(run, "opened", delivery=delivery.id, at=AT + timedelta(hours=hours))
+        add_event(run, "clicked", delivery=other.id, at=AT + timedelta(hours=2))
+        person.consents.create(action="given", source="form", at=AT)
+        person.consents.create(action="withdrawn", source=f"page {hours}", at=AT - timedelta(days=hours))
+    whole = timeline(person)
+
+    for limit in (1, 2, 3, 5):
+        told, place = timeline_page(person, limit=limit)
+        while place:
+            found, place = timeline_page(person, place=read_place(str(place)), limit=limit)
+            told += found
+        assert told == whole
+    assert (len(whole), {entry.word for entry in whole}) == (10, {"accepted", "opened", "given", "withdrawn"})
+    for cursor in ("x", "2026-01-01~1", f"{AT.isoformat()}~0", f"{AT.isoformat()}~x"):
+        with pytest.raises(Invalid):
+            read_place(cursor)
 
 
 def test_a_timeline_holds_what_an_organisation_below_sent_through_a_topic_from_above(

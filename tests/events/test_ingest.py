@@ -105,6 +105,19 @@ def test_a_commit_whose_answer_was_lost_is_not_doubled(
     assert (Event.objects.count(), counted()) == (20, 20)
 
 
+def test_an_event_that_is_there_spoils_nothing(sent: Any, ingest: Ingest) -> None:
+    once, *others = opens(sent, 3)
+
+    async def road() -> None:
+        await ingest.take(once)
+        await take_all(ingest, [once, *others])
+        await wait_until(ingest.journal.is_empty)
+        await ingest.stop()
+
+    asyncio.run(road())
+    assert (Event.objects.count(), counted()) == (3, 3)
+
+
 def test_a_journalled_wish_to_opt_out_is_applied_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest_module, "REPLAY_EVERY", 0.02)
     applied: list[OptOut] = []

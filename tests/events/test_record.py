@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
 
 from outreach.core.vocabulary import EventKind, Verdict
 from outreach.delivery.models import Counter
 from outreach.events.models import Event, FirstEvent
-from outreach.events.record import Happening, record
+from outreach.events.record import Happening, parameters, record, statement
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +18,12 @@ pytestmark = pytest.mark.django_db
 def counters() -> dict[tuple[str, str], int]:
     rows = Counter.objects.filter(kind="event").values_list("name", "reason").annotate(sum=Sum("count"))
     return {(name, reason): total for name, reason, total in rows}
+
+
+def all_sums() -> list[tuple[Any, ...]]:
+    kinds = ("event", "link", "moment")
+    rows = Counter.objects.filter(kind__in=kinds).values_list("kind", "channel", "language", "name", "reason", "count")
+    return sorted(rows)
 
 
 def events() -> list[tuple[Any, ...]]:
@@ -51,6 +59,42 @@ def test_in_aggregate_nothing_about_the_person_is_kept(sent: Any) -> None:
     assert events() == [("clicked", None, 2, "human", {})]
     assert not FirstEvent.objects.exists()
     assert counters() == {("clicked", "human"): 1}
+
+
+def test_what_names_nobody_is_written_once_and_only_for_runs_that_are_there(sent: Any) -> None:
+    once = click(sent, delivery=0)
+    record(once, click(sent, delivery=0, run=sent.run.pk + 1), click(sent, delivery=0, verdict=Verdict.MACHINE))
+    record(once, click(sent, delivery=0, kind=EventKind.OPENED, link=None))
+    assert Event.objects.count() == 3
+    assert counters() == {("clicked", "human"): 1, ("clicked", "machine"): 1, ("opened", "human"): 1}
+
+
+def test_new_events_are_written_and_counted_like_others(sent: Any) -> None:
+    opened = click(sent, delivery=0, kind=EventKind.OPENED, link=None)
+    come = [
+        *(opened, opened.again(), opened.again(), click(sent, delivery=0), click(sent, delivery=0, link=3)),
+        *(
+            click(sent, delivery=0, verdict=Verdict.MACHINE, reason="head"),
+            click(sent, delivery=0, run=sent.run.pk + 1),
+        ),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(statement(come, are_new=True), parameters(come))
+        found, sums = events(), all_sums()
+        cursor.execute("DELETE FROM outreach_event")
+        cursor.execute("DELETE FROM outreach_counter")
+    record(*come)
+    assert (found, sums) == (events(), all_sums())
+    assert len(found) == 6
+    assert counters() == {("clicked", "human"): 2, ("clicked", "machine"): 1, ("opened", "human"): 3}
+
+
+def test_the_same_again_is_another_event(sent: Any) -> None:
+    once = click(sent, verdict=Verdict.MACHINE, reason="head")
+    again = once.again()
+    assert again == replace(once, at=again.at, key=again.key)
+    assert again.at >= once.at
+    assert again.key != once.key
 
 
 def test_who_is_not_measured_is_counted_without_a_name(sent: Any) -> None:

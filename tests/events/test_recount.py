@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import importlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models import F
+from django.db import connection
+from django.db.models import F, Sum
 
-from outreach.core.vocabulary import EventKind
+from outreach.core.vocabulary import EventKind, Verdict
 from outreach.delivery.check import LedgerCheck
 from outreach.delivery.models import Counter
 from outreach.events.record import Happening, record
@@ -24,3 +27,36 @@ def test_sums_that_differ_from_the_events_are_named(sent: Any) -> None:
         False,
         ["3 events of email bg opened human, but 4 were counted"],
     )
+
+
+def test_people_are_counted_by_link_and_by_moment_and_machines_are_not(sent: Any) -> None:
+    """By the minute on the run's first day, by the hour later; and what is counted equals the events."""
+    began = sent.run.as_of
+    for after, verdict in ((0, Verdict.HUMAN), (0, Verdict.MACHINE), (26, Verdict.HUMAN), (26, Verdict.HUMAN)):
+        at = began.replace(minute=59, second=30) + timedelta(hours=after)
+        record(
+            Happening(
+                kind=EventKind.CLICKED, run=sent.run.pk, channel="email", language="bg", link=1, at=at, verdict=verdict
+            )
+        )
+    sums = (
+        Counter.objects.filter(kind__in=["link", "moment"]).values_list("kind", "name", "reason").annotate(Sum("count"))
+    )
+    early, late = (f"{began + timedelta(hours=after):%Y-%m-%dT%H}" for after in (0, 26))
+    assert sorted(sums) == [
+        ("link", "1", "", 3),
+        ("moment", f"{early}:59", "clicked", 1),
+        ("moment", f"{late}:00", "clicked", 2),
+    ]
+    assert check_events(LedgerCheck(campaign=None)).adds_up
+
+
+def test_the_migration_counts_what_happened_before(sent: Any) -> None:
+    for after in (0, 26):
+        at = sent.run.as_of + timedelta(hours=after)
+        record(Happening(kind=EventKind.CLICKED, run=sent.run.pk, channel="email", language="bg", link=1, at=at))
+    Counter.objects.filter(kind__in=["link", "moment"]).delete()
+    assert not check_events(LedgerCheck(campaign=None)).adds_up
+    with connection.cursor() as cursor:
+        cursor.execute(importlib.import_module("outreach.migrations.0040_sums_by_link_and_moment").FILL)
+    assert check_events(LedgerCheck(campaign=None)).adds_up

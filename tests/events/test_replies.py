@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from outreach.audience.bounce_rules import set_thresholds
+from outreach.audience.models import Address
 from outreach.audience.suppression import is_suppressed
+from outreach.core.access import product_itself
 from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery.letters import Letterhead
 from outreach.delivery.models import Delivery
@@ -160,6 +163,17 @@ def test_a_forged_address_of_returned_mail_is_not_believed(sent: Any) -> None:
     forged = forged.replace("bounces@", f"bounces+{tag}@").replace("ivana@example.bg", "somebody@else.example")
     take_mail(sent.account, forged.encode())
     assert receipt(sent) == ""
+
+
+def test_full_mailboxes_end_it_after_as_many_as_the_organisation_set(sent: Any) -> None:
+    set_thresholds(product_itself(sent.organisation), soft_after=2)
+    held = []
+    for number in (1, 1, 2):
+        told = bounce(sent, status="4.2.2", diagnostic="452 4.2.2 Mailbox full").decode()
+        take_mail(sent.account, told.replace("Message-ID: <", f"Message-ID: <{number}", 1).encode())
+        held.append(is_suppressed(sent.organisation, "email", "ivana@example.bg"))
+    address = Address.objects.get(normalised="ivana@example.bg")
+    assert (held, address.state) == ([False, False, True], "bouncing")
 
 
 def test_a_full_mailbox_is_not_for_ever(sent: Any) -> None:

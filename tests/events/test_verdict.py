@@ -34,3 +34,19 @@ GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com
 def test_judge_by_one_request(kind: str, method: str, headers: dict[str, str], expected: tuple[str, str]) -> None:
     found = judge(EventKind(kind), method=method, headers=headers)
     assert found == Judgement(Verdict(expected[0]), expected[1])
+
+
+@pytest.mark.parametrize(
+    ("agent", "how", "expected"),
+    [
+        (FIREFOX, {"is_hosted": True}, ("uncertain", "hosting_network")),
+        (GMAIL, {"is_hosted": True}, ("human", "image_proxy")),
+        ("curl/8.9", {"is_hosted": True}, ("machine", "http_library")),
+        (FIREFOX, {"is_honeypot": True}, ("machine", "honeypot")),
+    ],
+)
+def test_judge_by_where_it_came_from_and_what_it_asked_for(
+    agent: str, how: dict[str, bool], expected: tuple[str, str]
+) -> None:
+    found = judge(EventKind.OPENED, method="GET", headers={"user-agent": agent}, **how)
+    assert found == Judgement(Verdict(expected[0]), expected[1])

@@ -128,6 +128,14 @@ def learn(run: int) -> None:
         append_evidence(run, id_, kind="accepted")
 
 
+def tell(_: int) -> None:
+    """The minute's look for digests, which takes three turns for the stage's people."""
+    from outreach.delivery import digests
+
+    setattr(digests, "MOST", 100)  # noqa: B010 -- a constant, but for this test
+    digests.send_digests()
+
+
 def carry_on(run: int) -> None:
     """What beat and the workers do again and again."""
     fan_out(run)
@@ -136,7 +144,7 @@ def carry_on(run: int) -> None:
 
 
 VERBS: Final[dict[str, Callable[[int], None]]] = {
-    verb.__name__: verb for verb in (work, work_shut_out, fan_out, sweep, pause, learn, carry_on)
+    verb.__name__: verb for verb in (work, work_shut_out, fan_out, sweep, pause, learn, tell, carry_on)
 }
 
 

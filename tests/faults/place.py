@@ -23,6 +23,7 @@ import psutil
 import psycopg
 
 from tests.faults.compare import Fate
+from tests.migrated import put_migrated_cluster
 from tests.road.installation import Installation, free_ports, wait_until
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class Place:
 
     def __enter__(self) -> Self:
         self.installation.data.mkdir()
+        put_migrated_cluster(self.installation.data)
         try:
             if self.broker == "redis":
                 self.start_redis()

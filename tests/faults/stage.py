@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from outreach.audience.models import Subscription
 from outreach.campaigns.drafts import create_campaign
 from outreach.campaigns.models import Run
 from outreach.campaigns.planning import create_run
@@ -22,7 +23,7 @@ from outreach.core.vocabulary import Role
 from outreach.delivery.check import check_ledger
 from outreach.delivery.connection import connect
 from outreach.delivery.fanout import Size, fan_out
-from outreach.delivery.models import Batch, Delivery
+from outreach.delivery.models import Batch, Delivery, DigestItem
 from outreach.delivery.runs import resume_run
 from tests.channels.smtp_peer import MailServer
 from tests.delivery.world import World, make_due
@@ -81,6 +82,17 @@ class Stage:
     def fanned_out(self, policy: str) -> Run:
         run = self.run(policy)
         assert fan_out(run.pk, size=Size(chunk=BATCH, batch=BATCH))
+        return run
+
+    def kept_for_digests(self) -> Run:
+        """A campaign to everybody that is kept for each of them, whose digests' time has come."""
+        chosen = Subscription.objects.filter(topic=self.world.topic)
+        chosen.update(frequency=1)
+        run = self.fanned_out("resend")
+        chosen.update(frequency=None)  # it holds for what is sent from then on
+        DigestItem.objects.filter(run=run).update(due_at=clock.now())
+        Account.objects.exclude(pk=self._accounts["resend"].pk).update(is_default=False)
+        run.refresh_from_db()
         return run
 
     def do(self, verb: str, run: Run, failpoint: str = "") -> tuple[int, str | int]:
@@ -142,6 +154,10 @@ class Stage:
         raise AssertionError(f"run {run.pk} never ended: {run.state} {list(run.batches.values())}")
 
     # --- what came of it ---
+
+    def digests_of(self, run: Run) -> list[Run]:
+        """The runs of digests that tell what this campaign said."""
+        return list(Run.objects.filter(digests__items__run=run).distinct().order_by("pk"))
 
     def in_hand(self, run: Run) -> set[str]:
         hands = Batch.objects.filter(run=run).values_list("in_hand", flat=True)

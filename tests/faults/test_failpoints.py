@@ -113,6 +113,12 @@ WAYS: Final = {
     "engine": Way(prepare=fan_out, verb="work", most=3),
     "socket": Way(prepare=fan_out, verb="work", most=150),
 }
+#: Where a worker is killed that makes digests, or has them in hand; what it does; it comes by at least so often.
+DIGEST_WAYS: Final = (
+    ("digests.written", "tell", 3),
+    ("digests.after_commit", "tell", 3),
+    ("handover.after", "work", 120),
+)
 ALL: Final = {**POINTS, **SOCKET_POINTS}
 #: Action -> what is done, in words.
 ACTIONS: Final = {
@@ -130,10 +136,13 @@ def way_to(point: str) -> Way | None:
 
 
 def test_every_point_has_a_way() -> None:
-    assert [point for point in ALL if way_to(point) is None] == []
+    told = {point for point, _verb, _most in DIGEST_WAYS}
+    assert [point for point in ALL if way_to(point) is None and point not in told] == []
 
 
-@pytest.mark.parametrize(("point", "action"), [(point, action) for point, actions in ALL.items() for action in actions])
+@pytest.mark.parametrize(
+    ("point", "action"), [(point, action) for point, actions in ALL.items() if way_to(point) for action in actions]
+)
 def test_nothing_is_lost_and_nothing_doubled_in_silence(stage: Stage, seed: int, point: str, action: str) -> None:
     draw = random.Random(f"{seed} {point} {action}")
     way = way_to(point)
@@ -161,6 +170,40 @@ def test_nothing_is_lost_and_nothing_doubled_in_silence(stage: Stage, seed: int,
     )
     note(found)
     assert (found.problems, stage.ledger_problems(run)) == ([], []), again(seed)
+
+
+@pytest.mark.parametrize(("point", "verb", "most"), DIGEST_WAYS)
+def test_what_was_kept_is_told_once_or_the_receipt_says_that_it_may_be_twice(
+    stage: Stage, seed: int, point: str, verb: str, most: int
+) -> None:
+    from outreach.delivery.models import DigestItem
+
+    nth = random.Random(f"{seed} digest {point}").randint(1, most)
+    kept = stage.kept_for_digests()
+    if verb != "tell":
+        assert stage.do("tell", kept)[1] == DONE
+    assert stage.do(verb, kept, f"{point}:kill:nth={nth}")[1] == "killed"
+    cut = {id_ for run in stage.digests_of(kept) for id_ in stage.in_hand(run)}
+    assert stage.do("tell", kept)[1] == DONE  # as a minute later
+    runs = stage.digests_of(kept)
+    for run in runs:
+        stage.recover(run)
+
+    found = compare(
+        f"{point}: kill, of digests",
+        schedule=f"{ACTIONS['kill']} {point} when it comes there for the {nth}. time",
+        seed=seed,
+        policy="resend",
+        audience=kept.audience_count,
+        fates=[fate for run in runs for fate in stage.fates(run)],
+        taken=[id_ for run in runs for id_ in stage.taken(run)],
+        cut=cut,
+    )
+    note(found)
+    told = DigestItem.objects.filter(run=kept, dropped="").exclude(digest=None).values_list("digest")
+    assert (len(told), len(set(told))) == (kept.audience_count, kept.audience_count)
+    problems = [problem for run in (kept, runs[0]) for problem in stage.ledger_problems(run)]
+    assert (found.problems, problems) == ([], []), again(seed)
 
 
 def _flagged(stage: Stage, run: Run) -> set[str]:

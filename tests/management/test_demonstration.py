@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils.translation import override
 
 from outreach.audience.csv_reader import inspect_file
 from outreach.audience.models import Import, Subscriber, Topic
+from outreach.audience.rule_words import meant_in_words
+from outreach.audience.segment_people import count_people
+from outreach.audience.segments import rule_of
 from outreach.campaigns.models import Campaign, Run, Service
 from outreach.core.models import Account, Installation, Membership, Organisation, User
 from outreach.delivery.check import check_ledger
 from outreach.delivery.review import review
 from outreach.effectiveness.report import report
-from outreach.management import demo_place, demonstration, demonstration_campaigns
+from outreach.management import demo_place, demonstration, demonstration_campaigns, demonstration_segments
 from outreach.management.demonstration_people import make_files
 
 
@@ -57,6 +61,7 @@ def test_it_is_laid_out_whole_and_once(ports: None) -> None:
         demonstration_campaigns.TAXES["name"]: "scheduled",
         demonstration_campaigns.REPORTS["name"]: "submitted",
         demonstration_campaigns.IDENTIFICATION["name"]: "draft",
+        demonstration_segments.REMINDER["name"]: "draft",
     }
     assert set(Account.objects.values_list("adapter", "is_sandbox")) == {
         (name, True) for name in ("smtp", "sendgrid", "twilio", "x", "feed")
@@ -111,6 +116,24 @@ def test_loading_sends_a_past_campaign_for_real_and_starts_the_one_that_moves(
     assert found["email"].opened > 0
     assert (past.state, demonstration.find_campaign(demonstration_campaigns.MAIN).state) == ("finished", "running")
     assert Run.objects.count() == 2
+    _reminder_goes_to_those_who_followed_no_link(past)
+
+
+def _reminder_goes_to_those_who_followed_no_link(past: Campaign) -> None:
+    reminder = demonstration.find_campaign(demonstration_segments.REMINDER)
+    quiet, pilot = reminder.segment, reminder.excluded_segments.get()
+    assert quiet is not None
+    with override("bg"):
+        said = meant_in_words([rule_of(quiet)], [rule_of(pilot)])
+    email = next(line for line in report(past).channels if line.name == "email")
+
+    assert said == (
+        "Хора, които са получили съобщение от кампанията „Покана за обучение: работа с електронни услуги“ и които не са"
+        " последвали връзка от съобщение от кампанията „Покана за обучение: работа с електронни услуги“. Без: хора,"
+        " които са в моментната снимка „Пилотна група: служители на гише“."
+    )
+    assert 0 < count_people(quiet.organisation, rule_of(quiet)).count < email.accepted
+    assert [problem.message for problem in review(reminder).problems if problem.severity == "error"] == []
 
 
 def _test_database() -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from outreach.campaigns.models import Service
 from outreach.core.models import Account, Organisation
 from outreach.core.secrets import NotOurKey, seal, unseal
+from outreach.events.call_secrets import CallSecret
 from outreach.management import keys
 
 NEW, NEWER = "a new key of thirty-two characters", "another key of thirty-two characters"
@@ -39,6 +41,18 @@ def test_a_rotation_moves_every_credential_to_the_first_key(account: Account, se
     assert (reread(account), keys.rotate()) == ({"password": "s"}, 1)
     settings.ENCRYPTION_KEYS = (NEWER,)
     assert reread(account) == {"password": "s"}
+
+
+def test_secrets_of_services_move_with_the_credentials(account: Account, settings: Any) -> None:
+    service = Service.objects.create(organisation=account.organisation, slug="pay", name={}, url="https://x.example")
+    secret = CallSecret.objects.create(
+        organisation=account.organisation, service=service, sealed=seal({"secret": "whsec_x"}), ending="x"
+    )
+    CallSecret.objects.create(organisation=account.organisation, service=service, sealed=b"", ending="gone")
+    settings.ENCRYPTION_KEYS = (NEW,)
+    assert (keys.rotate(), keys.count()) == (2, {"first_key": 2, "older_keys": 0, "unreadable": 0})
+    secret.refresh_from_db()
+    assert secret.text == "whsec_x"
 
 
 def test_what_no_key_opens_is_counted_and_left_alone(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 from base64 import b64encode
+from datetime import timedelta
+from itertools import permutations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,14 +12,20 @@ from django.conf import settings
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
+from channels.base import EventWord, ProviderEvent
+from outreach.audience.models import Suppression
 from outreach.audience.suppression import is_suppressed
+from outreach.cli import main
+from outreach.core import clock
 from outreach.core.secrets import seal
 from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery import tokens
 from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import Token, TokenKind
+from outreach.events import hooks
 from outreach.events.hooks import apply_waiting
 from outreach.events.models import Event, HookCall, Reply
+from outreach.events.replaying import replay
 from tests.events.conftest import Sent, make_sent
 
 pytestmark = [pytest.mark.django_db]
@@ -94,6 +103,47 @@ def test_a_call_for_an_unknown_delivery_is_kept_and_applied_later(client: Client
     known.update(provider_id="SM9")
     assert (apply_waiting(), receipt(sent)) == (1, "delivered")
     assert (apply_waiting(), written()) == (0, [("delivered", sent.delivery, "twilio")])
+
+
+def test_however_many_wait_each_has_its_turn(client: Client, sent: Sent) -> None:
+    old = clock.now() - timedelta(hours=5)
+    event = {**hooks._as_json(ProviderEvent(event_id="x", word=EventWord.DELIVERED)), "provider_id": "of nobody"}
+    HookCall.objects.bulk_create(
+        [HookCall(account=sent.account, event_id=f"old-{number}", event=event, next_try_at=old) for number in range(6)]
+    )
+    HookCall.objects.update(received_at=old)
+    known = Delivery.objects.filter(run_id=sent.run.pk, id=sent.delivery)
+    known.update(provider_id="")
+    assert call(client, "status", status("delivered", MessageSid="SM9")) == 202
+    known.update(provider_id="SM9")
+
+    assert [apply_waiting(most=3) for _ in range(3)] == [0, 0, 1]
+    assert receipt(sent) == "delivered"
+
+
+WORDS = ("sent", "delivered", "undelivered")
+
+
+@pytest.mark.parametrize("order", list(permutations(WORDS)), ids="-".join)
+def test_calls_that_are_replayed_change_nothing(client: Client, sent: Sent, order: tuple[str, ...]) -> None:
+    for word in order:
+        assert call(client, "status", status(word, ErrorCode="30005"), query=callback(sent)) == 200
+    before = (receipt(sent), sorted(written()), Suppression.objects.count())
+    since = clock.now() - timedelta(days=1)
+
+    assert [replay(since=since)["failed"] for _ in range(2)] == [0, 0]
+    assert (receipt(sent), sorted(written()), Suppression.objects.count()) == before
+    assert replay(since=since, account=sent.account.pk + 1) == {"applied": 0, "waiting": 0, "failed": 0}
+
+
+def test_a_replay_restores_what_was_lost(client: Client, sent: Sent, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(client, "status", status("undelivered", ErrorCode="30005"), query=callback(sent)) == 200
+    Suppression.objects.all().delete()
+    Event.objects.all().delete()
+
+    assert main(["replay", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"applied": 1, "waiting": 0, "failed": 0}
+    assert (written(), Suppression.objects.count()) == ([("bounced", sent.delivery, "twilio")], 1)
 
 
 def test_a_receipt_that_comes_before_our_commit_counts_once(client: Client, sent: Sent) -> None:

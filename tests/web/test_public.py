@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from outreach.audience.consent_chain import ConsentDay
+from outreach.audience.consent_proof import public_key
+from outreach.core.models import AuditEntry
 from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery import tokens
 from outreach.delivery.tokens import Token, TokenKind
@@ -118,6 +124,8 @@ def test_preferences_are_saved_as_consent(client: Client, sent: Sent) -> None:
         ("topic", "taxes", "withdrawn", "preferences"),
         ("measurement", None, "withdrawn", "preferences"),
     ]
+    shown = sent.subscriber.consents.values_list("text_version", "language").distinct()
+    assert list(shown) == [("preferences-1", "en")]
 
 
 def test_preferences_give_consent_again(client: Client, sent: Sent) -> None:
@@ -127,6 +135,98 @@ def test_preferences_give_consent_again(client: Client, sent: Sent) -> None:
     assert wanted(sent) == [("taxes", "email")]
     given = sent.subscriber.consents.get(action="given")
     assert (given.source, given.text_version, given.channel) == ("preferences", "preferences-1", "email")
+
+
+def test_how_often_is_chosen_by_topic_and_channel(client: Client, sent: Sent) -> None:
+    field, other = (f"often-{topic.pk}-email" for topic in (sent.topic, sent.other_topic))
+    form = {f"topic-{sent.topic.pk}": "email", field: "weekly", other: "daily", "often-x-email": "daily"}
+    for word in ("weekly", "hourly"):
+        assert client.post(f"/p/{link(sent)}", {**form, field: word, "language": "bg"}).status_code == 200
+    kept = sent.subscriber.subscriptions.order_by("topic__slug").values_list("topic__slug", "state", "frequency")
+    assert list(kept) == [("schools", "unsubscribed", None), ("taxes", "subscribed", 7)]
+    page = client.get(f"/p/{link(sent)}?language=en").content.decode()
+    assert (page.count('value="weekly" selected'), page.count('value="immediate" selected')) == (1, 1)
+    assert AuditEntry.objects.get(action="subscriber.frequency").facts == {
+        "frequencies": {"weekly": [f"{sent.topic.pk}/email"]}
+    }
+
+
+def test_a_button_chooses_all_of_a_branch(client: Client, sent: Sent) -> None:
+    sent.other_topic.parent = sent.topic
+    sent.other_topic.save()
+    client.post(f"/u/{link(sent)}", {"scope": "all"})
+    page = client.get(f"/p/{link(sent)}?language=en").content.decode()
+    assert f'name="branch" value="{sent.topic.pk}"' in page
+    client.post(f"/p/{link(sent)}", {"branch": str(sent.topic.pk), "language": "bg"})
+    assert wanted(sent) == [("schools", "email"), ("taxes", "email")]
+    for nothing in ("x", "999999", "²"):
+        client.post(f"/p/{link(sent)}", {"branch": nothing, "language": "bg"})
+        assert wanted(sent) == []
+
+
+def in_days(days: int) -> str:
+    return (timezone.localdate(timezone=ZoneInfo("Europe/Sofia")) + timedelta(days=days)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("form", "days"),
+    [({"pause": "week"}, 7), ({"pause": "date", "pause_until": 30}, 30), ({"pause": "", "pause_until": 9}, 9)],
+)
+def test_a_pause_begins_on_the_page_and_ends_there(client: Client, sent: Sent, form: dict[str, Any], days: int) -> None:
+    kept = {f"topic-{sent.topic.pk}": "email", "language": "bg"}
+    asked = {name: in_days(value) if isinstance(value, int) else value for name, value in form.items()}
+    for saved in (asked, {"pause": "keep"}, {}):
+        assert client.post(f"/p/{link(sent)}", {**kept, **saved}).status_code == 200
+    sent.subscriber.refresh_from_db()
+    until = sent.subscriber.paused_until
+    assert until
+    assert timezone.localtime(until, ZoneInfo("Europe/Sofia")).date().isoformat() == in_days(days)
+    page = client.get(f"/p/{link(sent)}?language=en").content.decode()
+    assert 'value="keep" checked' in page
+    client.post(f"/p/{link(sent)}", {**kept, "pause": ""})
+    sent.subscriber.refresh_from_db()
+    assert sent.subscriber.paused_until is None
+    assert 'name="pause" value="" checked' in client.get(f"/p/{link(sent)}").content.decode()
+    done = AuditEntry.objects.filter(noun_id=str(sent.subscriber.pk), action__startswith="subscriber.").order_by("pk")
+    assert list(done.values_list("action", flat=True))[-2:] == ["subscriber.paused", "subscriber.resumed"]
+
+
+@pytest.mark.parametrize(
+    ("pause", "sentence"),
+    [
+        ({"pause": "date", "pause_until": "2020-01-01"}, "still to come"),
+        ({"pause": "date", "pause_until": "9999-12-31"}, "at most a year"),
+        ({"pause": "date", "pause_until": "soon"}, "YYYY-MM-DD"),
+        ({"pause": "date", "pause_until": ""}, "YYYY-MM-DD"),
+        ({"pause": "for ever"}, "how long"),
+    ],
+)
+def test_a_pause_that_cannot_be_saves_nothing_and_keeps_what_was_marked(
+    client: Client, sent: Sent, pause: dict[str, str], sentence: str
+) -> None:
+    before = wanted(sent)
+    answer = client.post(f"/p/{link(sent)}?language=en", {"measured": "yes", "language": "en", **pause})
+    page = answer.content.decode()
+    sent.subscriber.refresh_from_db()
+    assert (answer.status_code, wanted(sent), sent.subscriber.language) == (422, before, "bg")
+    assert (sentence in page, 'name="measured" value="yes" checked' in page) == (True, True)
+    assert 'value="email" checked' not in page
+
+
+def test_quiet_hours_are_said_on_the_page(client: Client, sent: Sent) -> None:
+    kept = {f"topic-{sent.topic.pk}": "email", "language": "bg"}
+    seen = []
+    for form in ({"quiet_from": "22:00", "quiet_to": "07:30"}, {}, {"quiet_from": "22:00", "quiet_to": ""}):
+        answer = client.post(f"/p/{link(sent)}?language=en", {**kept, **form})
+        sent.subscriber.refresh_from_db()
+        seen.append((answer.status_code, sent.subscriber.quiet_from, sent.subscriber.quiet_to))
+    assert seen == [(200, 1320, 450), (200, 1320, 450), (422, 1320, 450)]
+    assert 'id="problem-quiet_to"' in answer.content.decode()
+    page = client.get(f"/p/{link(sent)}").content.decode()
+    assert ('value="22:00"' in page, 'value="07:30"' in page) == (True, True)
+    client.post(f"/p/{link(sent)}", {**kept, "quiet_from": "", "quiet_to": ""})
+    sent.subscriber.refresh_from_db()
+    assert (sent.subscriber.quiet_from, sent.subscriber.quiet_to) == (None, None)
 
 
 def test_a_stranger_s_topic_cannot_be_chosen(client: Client, sent: Sent) -> None:
@@ -208,6 +308,16 @@ def test_archive_without_anything_published(client: Client, sent: Sent) -> None:
     answer = client.get("/archive/taxes?language=en")
     assert (answer.status_code, "Nothing has been published" in answer.content.decode()) == (200, True)
     assert client.get("/archive/nothing").status_code == 404
+
+
+def test_the_archive_publishes_the_roots_of_the_record_of_consents(client: Client) -> None:
+    root = hashlib.sha256(b"a day").digest()
+    ConsentDay.objects.create(day="2026-11-23", previous=bytes(32), root=root, first_block=1, last_block=3)
+
+    page = client.get("/archive/consent-ledger?language=en").content.decode()
+
+    assert "/archive/consent-ledger" in client.get("/archive/?language=en").content.decode()
+    assert (root.hex() in page, public_key() in page, 'id="d2026-11-23"' in page) == (True, True, True)
 
 
 def test_readyz_and_metrics_say_how_it_stands(client: Client, sent: Sent, django_assert_max_num_queries: Any) -> None:

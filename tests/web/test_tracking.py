@@ -73,6 +73,44 @@ def test_a_click_leads_to_the_address_of_the_message(ask: Callable[..., Any], ou
     assert written() == [("clicked", sent.delivery, 2, "human", "", "redirect", "bg")]
 
 
+def test_a_digest_s_link_is_counted_for_all_and_opens_the_reader_s_own_message(
+    ask: Callable[..., Any], outer: Outer, sent: Sent
+) -> None:
+    click, view = token(sent, TokenKind.CLICK, link=2, delivery=0), token(sent, TokenKind.VIEW)
+    got = ask(outer, "GET", f"/c/{click}?v={view}", user_agent=FIREFOX)
+    assert (got.status, got.headers["location"].endswith(f"/v/{view}")) == (302, True)
+    assert written() == [("clicked", None, 2, "human", "", "redirect", "bg")]
+    forged = [f"v={click}", "v=https://evil.example", f"w=1&v={view}", "v=", ""]
+    assert {tracker_module._own_view({"query_string": query.encode()}) for query in forged} == {None}
+
+
+def test_the_link_that_nobody_sees_leads_nowhere_and_tells_a_machine(
+    ask: Callable[..., Any], outer: Outer, sent: Sent
+) -> None:
+    got = ask(outer, "GET", f"/c/{token(sent, TokenKind.CLICK, link=tokens.HONEYPOT)}", user_agent=FIREFOX)
+    assert (got.status, got.headers["content-type"], "location" in got.headers) == (
+        200,
+        "text/plain; charset=utf-8",
+        False,
+    )
+    assert written() == [("clicked", sent.delivery, tokens.HONEYPOT, "machine", "honeypot", "redirect", "bg")]
+
+
+@pytest.mark.parametrize("is_personal", [True, False])
+def test_a_service_that_asks_gets_the_click_s_token(
+    ask: Callable[..., Any], outer: Outer, sent: Sent, *, is_personal: bool
+) -> None:
+    asks = {"slug": "tax", "name": {}, "steps": {}, "url": "https://portal.example.bg/", "click_parameter": "from"}
+    sent.run.frozen |= {"services": [asks]}
+    sent.run.save()
+    links.compiled_run.cache_clear()
+    click = token(sent, TokenKind.CLICK, link=2, delivery=sent.delivery if is_personal else 0)
+    got = ask(outer, "GET", f"/c/{click}", user_agent=FIREFOX)
+    quoted = "https://portal.example.bg/%D0%B4%D0%B0%D0%BD%D1%8A%D1%86%D0%B8?a=1"
+    assert got.headers["location"] == f"{quoted}&from={click}"
+    assert [row[1] for row in written()] == [sent.delivery if is_personal else None]
+
+
 def test_in_aggregate_a_click_names_nobody(ask: Callable[..., Any], outer: Outer, sent: Sent) -> None:
     got = ask(outer, "GET", f"/c/{token(sent, TokenKind.CLICK, link=2, delivery=0)}", user_agent=FIREFOX)
     assert got.status == 302

@@ -14,10 +14,13 @@ from django.test import Client
 from outreach.audience.models import Address
 from outreach.core import clock
 from outreach.core.models import Account, AuditEntry, Organisation
+from outreach.core.vocabulary import EventKind, EvidenceSource, Goal
 from outreach.delivery import tokens
 from outreach.delivery.models import Notice
 from outreach.delivery.tokens import Token, TokenKind
 from outreach.events.one_time import BETWEEN, ERASE, EXPORT, GOOD_FOR, make_link
+from outreach.events.record import Happening, record
+from outreach.events.stages import add_evidence
 from tests.events.conftest import Sent, make_sent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("outreach.web.public.urls")]
@@ -31,6 +34,13 @@ def sent() -> Sent:
 def page_of(sent: Sent) -> str:
     told = Token(kind=TokenKind.PERSON, run=sent.run.pk, delivery=sent.delivery, channel="email", language="bg")
     return f"/p/{tokens.make(told)}/data?language=en"
+
+
+def reached(sent: Sent) -> None:
+    """Evidence that names the person."""
+    add_evidence(
+        Goal.USES, EvidenceSource.SERVICE, organisation=sent.organisation.pk, run=sent.run, subscriber=sent.subscriber
+    )
 
 
 def audited() -> list[str]:
@@ -71,10 +81,20 @@ def test_without_an_action_nothing_is_sent(client: Client, sent: Sent, form: dic
 
 def test_an_export_is_taken_once(client: Client, sent: Sent) -> None:
     link = f"/d/{make_link(sent.subscriber, EXPORT)}"
+    record(Happening(kind=EventKind.OPENED, run=sent.run.pk, delivery=sent.delivery, channel="email", language="bg"))
+    reached(sent)
     for _ in range(2):
         assert client.get(link).status_code == 200
     taken = client.post(link, {"format": "json"})
-    assert json.loads(taken.content)["addresses"][0]["value"] == "ivana@example.bg"
+    known = json.loads(taken.content)
+    assert known["addresses"][0]["value"] == "ivana@example.bg"
+    assert [(entry["kind"], entry["word"]) for entry in known["timeline"]] == [
+        ("event", "opened"),
+        ("delivery", "accepted"),
+    ]
+    assert [(piece["stage"], piece["source"], piece["campaign"]) for piece in known["stages"]] == [
+        ("uses", "service", "Данъци 2026")
+    ]
     assert taken["Content-Disposition"] == 'attachment; filename="my-data.json"'
     assert [client.post(link).status_code, client.get(link).status_code] == [410, 410]
     assert client.get(f"/d/{make_link(sent.subscriber, EXPORT)}").status_code == 200
@@ -85,11 +105,13 @@ def test_a_csv_export_runs_no_formula(client: Client, sent: Sent) -> None:
     sent.subscriber.name = '=HYPERLINK("https://evil.example")'
     sent.subscriber.attributes = {"@SUM(1)": ["-1+1"]}
     sent.subscriber.save()
+    reached(sent)
     text = client.post(f"/d/{make_link(sent.subscriber, EXPORT)}", {"format": "csv"}).content.decode()
     lines = dict(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     assert lines["name"] == '\'=HYPERLINK("https://evil.example")'
     assert lines["attributes/@SUM(1)/0"] == "'-1+1"
     assert lines["addresses/0/value"] == "ivana@example.bg"
+    assert (lines["stages/0/stage"], lines["stages/0/confidence"]) == ("uses", "1.0")
 
 
 def test_an_erasure_is_asked_for_and_done_once(client: Client, sent: Sent) -> None:

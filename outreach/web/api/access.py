@@ -54,4 +54,4 @@ def at(actor: Actor, slug: str | None) -> Actor:
     organisation = Organisation.objects.filter(slug=slug, path__startswith=actor.organisation.path).first()
     if organisation is None:
         raise Invalid({"organisation": ["There is no such organisation below that of your token."]})
-    return Actor(organisation=organisation, user=actor.user, token=actor.token, roles=actor.roles)
+    return actor.at(organisation)

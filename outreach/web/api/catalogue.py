@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from ninja import Router, Status
 
 from outreach.audience.models import Topic
-from outreach.audience.topics import create_topic
+from outreach.audience.topic_tree import grow_tree, place_topic
+from outreach.audience.topics import change_topic, create_topic
 from outreach.campaigns.models import Service
 from outreach.campaigns.services import create_service
 from outreach.core.errors import Invalid
@@ -17,7 +19,17 @@ from outreach.feeds.models import Source
 from outreach.feeds.sources import add_source, remove_source
 from outreach.web.api.access import Caller, at
 from outreach.web.api.paging import Cursor, Limit, find, page
-from outreach.web.api.schemas import ListPage, ServiceIn, ServiceOut, SourceIn, SourceOut, TopicIn, TopicOut
+from outreach.web.api.schemas import (
+    ListPage,
+    ServiceIn,
+    ServiceOut,
+    SourceIn,
+    SourceOut,
+    TopicIn,
+    TopicOut,
+    TopicPatch,
+    TreeOut,
+)
 from outreach.web.api.shapes import service_json, source_json, topic_json
 
 router = Router(tags=["Catalogue"])
@@ -70,8 +82,35 @@ def post_topic(request: Caller, payload: TopicIn) -> Any:
     return Status(201, topic_json(topic))
 
 
+@router.get("/topics/tree", response=TreeOut, summary="Topics as a tree: each behind what it belongs under")
+def topic_tree(request: Caller) -> Any:
+    tree = grow_tree(_topics(request.auth.organisation))
+    slugs = {branch.topic.pk: branch.topic.slug for branch in tree}
+    return {
+        "items": [
+            {**topic_json(branch.topic), "depth": branch.depth, "holds": [slugs[key] for key in branch.below]}
+            for branch in tree
+        ]
+    }
+
+
 @router.get("/topics/{topic_id}", response=TopicOut, summary="One topic")
 def get_topic(request: Caller, topic_id: str) -> Any:
+    return topic_json(find(_topics(request.auth.organisation), topic_id))
+
+
+@router.patch("/topics/{topic_id}", response=TopicOut, summary="Change a topic's names or its place in the tree")
+def patch_topic(request: Caller, topic_id: str, payload: TopicPatch) -> Any:
+    topic = find(_topics(request.auth.organisation), topic_id)
+    given = payload.dict(exclude_unset=True)
+    parent = topic.parent
+    if "parent" in given:
+        slug = given["parent"]
+        parent = _topic(request.auth.organisation, slug, field="parent") if slug else None
+    with transaction.atomic():
+        change_topic(request.auth, topic, name=given.get("name"), description=given.get("description"))
+        if given.keys() & {"parent", "position"}:
+            place_topic(request.auth, topic, parent=parent, position=given.get("position"))
     return topic_json(find(_topics(request.auth.organisation), topic_id))
 
 

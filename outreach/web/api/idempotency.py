@@ -71,8 +71,12 @@ def _repeated(kept: IdempotencyKey, fingerprint: str) -> HttpResponse:
 
 
 def _keep(kept: IdempotencyKey, response: HttpResponseBase) -> HttpResponseBase:
-    """Keep the answer for repetitions; a failure of ours frees the key, so that the call may be tried again."""
-    if response.status_code >= 500 or not isinstance(response, HttpResponse):
+    """Keep the answer for repetitions; a failure of ours frees the key, so that the call may be tried again.
+
+    What may not be stored, such as a secret that is shown once, is not kept here either: there a repetition acts anew.
+    """
+    is_secret = "no-store" in response.get("Cache-Control", "")
+    if response.status_code >= 500 or is_secret or not isinstance(response, HttpResponse):
         kept.delete()
     else:
         kept.status = response.status_code

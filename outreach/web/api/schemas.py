@@ -15,6 +15,7 @@ ChannelName = Literal["email", "sms", "social", "feed", "push", "webhook"]
 Kind = Literal["citizen", "business", "official", "partner"]
 Lang = Literal["bg", "en"]
 Short = Annotated[str, Field(max_length=200)]
+Often = Literal["immediate", "daily", "weekly"]
 
 
 def storable(value: Any) -> Any:
@@ -51,6 +52,9 @@ class ServiceIn(Body):
     steps: Names = {}
     kinds: list[Kind] = []
     topics: list[Slug] = []
+    click_parameter: Annotated[
+        str, Field(max_length=40, description="Parameter in which a click hands its token on; '' for none.")
+    ] = ""
 
 
 class TopicIn(Body):
@@ -61,20 +65,37 @@ class TopicIn(Body):
     description: Annotated[Names | str, Field(description="In each language, or one text in yours.")] = {}
 
 
+class TopicPatch(Body):
+    """What is given is the new value; the slug stays."""
+
+    name: Names | None = None
+    description: Names | None = None
+    parent: Annotated[Slug | None, Field(description="What it belongs under; null puts it at the root.")] = None
+    position: Annotated[int | None, Field(ge=0, le=10_000, description="Place among its siblings, from 0.")] = None
+
+
 class AddressIn(Body):
     channel: ChannelName
+    value: Annotated[str, Field(max_length=320)]
+
+
+class AddressPatch(Body):
     value: Annotated[str, Field(max_length=320)]
 
 
 class ConsentIn(Body):
     source: Annotated[str, Field(max_length=40)] = "api"
     text_version: Annotated[str, Field(max_length=60)] = ""
+    language: Annotated[Literal["bg", "en", ""], Field(description="In which the text was shown; '' if unknown.")] = ""
     at: AwareDatetime | None = None
     ip: Annotated[str, Field(max_length=45)] = ""
 
 
 #: A channel to persons; '' takes the wish away.
 WishedChannel = Literal["email", "sms", ""]
+
+
+Region = Annotated[str, Field(max_length=60, description="ISO 3166-2 code or a Bulgarian region's name; '' for none.")]
 
 
 class SubscriberIn(Body):
@@ -87,9 +108,31 @@ class SubscriberIn(Body):
     language: Lang | None = None
     timezone: Annotated[str, Field(max_length=50)] | None = None
     preferred_channel: WishedChannel | None = None
+    region: Region | None = None
     attributes: Annotated[dict[str, JsonValue], Field(description="Merged; null removes one.")] | None = None
     topics: list[Slug] = []
+    frequency: Annotated[Often | None, Field(description="How often of these topics; left out, as it is.")] = None
     consent: ConsentIn | None = None
+    confirm: Annotated[
+        bool, Field(description="Have the address confirm it first: an e-mail goes out, and the answer is 202.")
+    ] = False
+
+
+class PendingOut(Schema):
+    state: Literal["pending"] = "pending"
+
+
+class SignUpPatch(Body):
+    organisation: Slug | None = None
+    refused_domains: Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=2_000)]
+
+
+class SignUpOut(Schema):
+    url: str
+    topics_url: str
+    #: The HTML of the form for other sites, in each language.
+    forms: dict[str, str]
+    refused_domains: list[str]
 
 
 class SubscriberPatch(Body):
@@ -101,8 +144,119 @@ class SubscriberPatch(Body):
     language: Lang | None = None
     timezone: Annotated[str, Field(max_length=50)] | None = None
     preferred_channel: WishedChannel | None = None
+    region: Region | None = None
     attributes: dict[str, JsonValue] | None = None
     topics: list[Slug] | None = None
+
+
+RuleIn = Annotated[
+    dict[str, JsonValue],
+    Field(description="A rule: one of `and`, `or` (lists of rules), `not` (a rule), or a fact with its arguments."),
+]
+
+
+class SegmentIn(Body):
+    organisation: Slug | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    where: RuleIn
+
+
+class SegmentPatch(Body):
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    where: RuleIn | None = None
+
+
+class SnapshotCall(Body):
+    name: Annotated[str, Field(max_length=200, description="'' for the segment's, with the time.")] = ""
+
+
+SleepDays = Annotated[int, Field(description="60 to 1,095: days in which the person looked at nothing.")]
+SleepMessages = Annotated[int, Field(description="3 to 100: messages that they got in them at least.")]
+SleepGrace = Annotated[int, Field(description="14 to 180: days for an answer to the question.")]
+
+
+class SleepRuleIn(Body):
+    """A rule for a topic, or without one for the organisation's other topics."""
+
+    organisation: Slug | None = None
+    topic: Slug | None = None
+    days: SleepDays = 180
+    messages: SleepMessages = 5
+    grace: SleepGrace = 30
+    active: bool = False
+
+
+class SleepRulePatch(Body):
+    days: SleepDays | None = None
+    messages: SleepMessages | None = None
+    grace: SleepGrace | None = None
+    active: bool | None = None
+
+
+class SegmentPreviewCall(Body):
+    organisation: Slug | None = None
+    where: RuleIn
+
+
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
+
+
+class QuietHoursIn(Body):
+    """Times of the person's day, in their zone; over midnight where they begin later than they end."""
+
+    quiet_from: Clock
+    quiet_to: Clock
+
+
+class FrequencyIn(Body):
+    """How often the person wants to hear of these topics by these channels; of all that they get where none is named.
+    It holds for what is sent from now on."""
+
+    frequency: Often
+    topics: list[Slug] = []
+    channels: list[ChannelName] = []
+
+
+class CapIn(Body):
+    """At most so many messages to one person in so many days."""
+
+    messages: Annotated[int, Field(ge=1, le=1000)]
+    days: Annotated[int, Field(ge=1, le=90)]
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class DigestTimeIn(Body):
+    """A time of each reader's day, and the day of the weekly ones."""
+
+    organisation: Slug | None = None
+    at: Clock
+    weekday: Weekday
+
+
+class BudgetIn(CapIn):
+    organisation: Slug | None = None
+
+
+class BudgetChoiceIn(Body):
+    """The budget to keep within, by its id; null for none."""
+
+    organisation: Slug | None = None
+    budget: Annotated[str, Field(max_length=20)] | None
+
+
+class PauseIn(Body):
+    """Until when campaigns leave the person alone: at most a year from now."""
+
+    until: AwareDatetime
+
+
+class MergeIn(Body):
+    """`taken`: what is taken of the other record though both say something, such as `name` or `attributes/city`."""
+
+    other: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+    taken: Annotated[list[Annotated[str, Field(max_length=120)]], Field(max_length=300)] = []
 
 
 class WarmUpIn(Body):
@@ -152,7 +306,10 @@ class AudienceIn(Body):
     topics: list[Slug] = []
     exclude: list[Slug] = []
     kinds: list[Kind] = []
-    segment: Unused = None
+    segment: (
+        Annotated[str, Field(max_length=20, description="Id of a segment: it narrows the topics' people.")] | None
+    ) = None
+    exclude_segments: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=20)] = []
 
 
 class ChannelsIn(Body):
@@ -201,6 +358,7 @@ class ScheduleIn(Body):
     at: datetime | None = None
     timezone: Annotated[str, Field(max_length=50)] = "Europe/Sofia"
     not_after: datetime | None = None
+    pressing: Annotated[bool, Field(description="It goes at once to those too who chose a digest.")] = False
     recurrence: Unused = None
     window: Unused = None
 
@@ -208,6 +366,24 @@ class ScheduleIn(Body):
 class ExperimentIn(Body):
     holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     allocation: Literal["even"] | None = "even"
+
+
+UtmTag = Annotated[str, Field(max_length=100, description="`{channel}` and `{language}` stand for the message's.")]
+
+
+class UtmIn(Body):
+    """Tags that the links' addresses get for the web statistics of the sites they lead to; '' for none."""
+
+    source: UtmTag = ""
+    medium: UtmTag = ""
+    campaign: UtmTag = ""
+    term: UtmTag = ""
+    content: UtmTag = ""
+
+
+AttributionDays = Annotated[
+    int, Field(ge=1, le=365, description="Days after its message within which a use of the service counts.")
+]
 
 
 class CampaignIn(Body):
@@ -220,6 +396,8 @@ class CampaignIn(Body):
     schedule: ScheduleIn = ScheduleIn()
     experiment: ExperimentIn = ExperimentIn()
     tracking: Literal["aggregate", "individual", "none"] = "aggregate"
+    utm: UtmIn = UtmIn()
+    attribution_days: AttributionDays = 30
     services: list[Slug] = []
 
 
@@ -232,6 +410,8 @@ class CampaignPatch(Body):
     schedule: ScheduleIn | None = None
     experiment: ExperimentIn | None = None
     tracking: Literal["aggregate", "individual", "none"] | None = None
+    utm: UtmIn | None = None
+    attribution_days: AttributionDays | None = None
     services: list[Slug] | None = None
 
 
@@ -328,16 +508,21 @@ class BrandingIn(Body):
     footer: Names | None = None
 
 
-class ConversionIn(Body):
-    """Who it was: one of the three."""
+class SignedConversionIn(Body):
+    """Who it was: one of the three. The path says of which service."""
 
     delivery: Annotated[str, Field(max_length=40)] | None = None
     subscriber: Annotated[str, Field(max_length=20)] | None = None
     click_token: Annotated[str, Field(max_length=100)] | None = None
-    service: Slug
     name: Annotated[str, Field(min_length=1, max_length=40)]
     value: float | None = None
     at: AwareDatetime | None = None
+
+
+class ConversionIn(SignedConversionIn):
+    """Who it was: one of the three."""
+
+    service: Slug
 
 
 class SourceIn(Body):
@@ -357,6 +542,7 @@ class ServiceOut(Schema):
     steps: dict[str, str]
     kinds: list[str]
     topics: list[str]
+    click_parameter: str
 
 
 class TopicOut(Schema):
@@ -364,9 +550,68 @@ class TopicOut(Schema):
     slug: str
     organisation: str
     parent: str | None
+    position: int
     name: dict[str, str]
     description: dict[str, str]
     feeds: dict[str, str]
+
+
+class CapOut(Schema):
+    topic: str
+    messages: int | None
+    days: int | None
+
+
+class DigestTimeOut(Schema):
+    at: str
+    weekday: Weekday
+
+
+class ToldOut(Schema):
+    campaign: str
+    name: str
+
+
+class DigestRunOut(Schema):
+    """`readers` were written to by one channel; `opened` counts people. Receipts: `GET /digests/{id}/deliveries`."""
+
+    id: str
+    organisation: str
+    state: str
+    at: str
+    channel: str
+    readers: int
+    accepted: int
+    delivered: int
+    opened: int
+    told: list[ToldOut]
+
+
+class DigestRunPage(Schema):
+    items: list[DigestRunOut]
+    next_cursor: str | None
+
+
+class BudgetOut(Schema):
+    id: str
+    organisation: str
+    messages: int
+    days: int
+    joined: bool
+
+
+class BudgetListOut(Schema):
+    items: list[BudgetOut]
+
+
+class TopicInTree(TopicOut):
+    depth: int
+    #: Slugs of all below it.
+    holds: list[str]
+
+
+class TreeOut(Schema):
+    items: list[TopicInTree]
 
 
 class SourceOut(Schema):
@@ -381,6 +626,7 @@ class SourceOut(Schema):
 
 
 class AddressOut(Schema):
+    id: str
     channel: str
     value: str
     state: str
@@ -390,6 +636,7 @@ class SubscriptionOut(Schema):
     topic: str
     channel: str
     state: str
+    frequency: Often
 
 
 class SubscriberOut(Schema):
@@ -400,10 +647,95 @@ class SubscriberOut(Schema):
     language: str
     timezone: str
     preferred_channel: str | None
+    region: str | None
+    paused_until: str | None
+    quiet_from: str | None
+    quiet_to: str | None
     attributes: dict[str, Any]
     addresses: list[AddressOut]
     subscriptions: list[SubscriptionOut]
     created_at: str
+
+
+class SegmentPreview(Schema):
+    """Whom a rule means now. Where `is_exact` is false, `count` is an estimate from a sample of 1 %: with 95 %
+    confidence the true number lies within `low` and `high`."""
+
+    words: Names
+    count: int
+    low: int
+    high: int
+    is_exact: bool
+    sample: list[SubscriberOut]
+
+
+class SegmentOut(SegmentPreview):
+    id: str
+    organisation: str
+    name: str
+    where: dict[str, Any]
+    taken_at: Annotated[str | None, Field(description="Of a snapshot: when it was taken.")]
+    state: Annotated[str, Field(description="Of a snapshot: `done` once all are listed; then campaigns take it.")]
+    share_listed: Annotated[float, Field(description="Of a snapshot: how far it is, 0 to 1.")]
+    created_at: str
+    changed_at: str
+
+
+class SleepRuleOut(Schema):
+    id: str
+    organisation: str
+    topic: Annotated[str | None, Field(description="null: the organisation's topics that have no rule of their own.")]
+    days: int
+    messages: int
+    grace: int
+    active: bool
+
+
+class CountOut(Schema):
+    count: int
+    low: int
+    high: int
+    is_exact: bool
+
+
+class SleepQuestionOut(Schema):
+    """`fates`: how many people by what became of them, or would if it were decided now; null where a moment does not
+    tell."""
+
+    campaign: str
+    state: str
+    days: int
+    messages: int
+    grace: int
+    due_at: str | None
+    decided_at: str | None
+    fates: dict[str, int] | None
+    sample: Annotated[list[str], Field(description="Ids of some people who would be let go.")]
+
+
+class SleepRuleSeen(SleepRuleOut):
+    """A dry run: whom the rule means now, and what would become of those who were asked. Nothing is changed."""
+
+    topics: list[str]
+    subscribed: CountOut
+    measured: CountOut
+    asleep: CountOut
+    sample: list[SubscriberOut]
+    questions: list[SleepQuestionOut]
+
+
+class ImportTermsIn(Schema):
+    """On what terms a file is taken in; with `opt_in`, each row needs evidence of its consent, here or in its columns.
+
+    `columns` is JSON: `{"column": "what it is taken for"}`. `known` says what becomes of people known already.
+    """
+
+    columns: str = ""
+    opt_in: bool = False
+    consent_source: str = ""
+    consent_at: str = ""
+    consent_text_version: str = ""
+    known: str = "overwrite"
 
 
 class ImportOut(Schema):
@@ -411,6 +743,10 @@ class ImportOut(Schema):
     state: str
     file_name: str
     topic: str
+    columns: dict[str, str]
+    opt_in: bool
+    evidence: dict[str, str]
+    known: str
     rows: int
     created: int
     updated: int
@@ -418,6 +754,53 @@ class ImportOut(Schema):
     rejected: int
     trouble: str
     errors_url: str | None
+
+
+class ImportUndoOut(Schema):
+    id: str
+    #: Null before anybody asked for it.
+    state: str | None
+    why_not: str
+    is_exact: bool
+    people: int
+    removed: int
+    kept: int
+    gone: int
+    ended: int
+    subscribed: int
+    addresses: int
+    restored: int
+    newer: int
+
+
+class ImportColumnOut(Schema):
+    name: str
+    taken_for: str
+
+
+class ImportRowOut(Schema):
+    """A row as it stands in the file, its cells in the order of `columns`; what cannot be read is one cell."""
+
+    line: int
+    cells: list[str]
+
+
+class ImportProblemOut(ImportRowOut):
+    column: str
+    reason: str
+    message: str
+
+
+class ImportPreviewOut(Schema):
+    """`tried` rows were looked at, `faults` of them cannot be taken; the first of these are `problems`."""
+
+    encoding: str
+    delimiter: str
+    columns: list[ImportColumnOut]
+    rows: list[ImportRowOut]
+    problems: list[ImportProblemOut]
+    tried: int
+    faults: int
 
 
 class AccountOut(Schema):
@@ -459,6 +842,8 @@ class AudienceOut(Schema):
     topics: list[str]
     exclude: list[str]
     kinds: list[str]
+    segment: str | None
+    exclude_segments: list[str]
 
 
 class ChannelsOut(Schema):
@@ -472,6 +857,7 @@ class ScheduleOut(Schema):
     at: str | None
     timezone: str
     not_after: str | None
+    pressing: bool
 
 
 class CampaignOut(Schema):
@@ -486,6 +872,8 @@ class CampaignOut(Schema):
     schedule: ScheduleOut
     experiment: dict[str, float]
     tracking: str
+    utm: dict[str, str]
+    attribution_days: int
     services: list[str]
     created_at: str
     edited_at: str
@@ -495,6 +883,21 @@ class ConversionOut(Schema):
     id: str
     name: str
     at: str
+
+
+class CallSecretOut(Schema):
+    """A secret under which a service signs its calls; its text is only in the answer that made it."""
+
+    id: str
+    organisation: str
+    ending: str
+    created_at: str
+    last_used_at: str | None
+    withdrawn_at: str | None
+
+
+class MadeCallSecretOut(CallSecretOut):
+    secret: str
 
 
 class RunOut(Schema):

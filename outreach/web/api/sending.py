@@ -55,6 +55,7 @@ from outreach.web.api.schemas import (
 from outreach.web.api.shapes import (
     account_json,
     campaign_json,
+    conversion_json,
     event_json,
     lent_account_json,
     reply_json,
@@ -74,7 +75,7 @@ def _campaigns(organisation: Organisation) -> QuerySet[Campaign]:
     return (
         Campaign.objects.for_organisation(organisation)
         .select_related("organisation")
-        .prefetch_related("topics", "excluded_topics", "services", "contents")
+        .prefetch_related("topics", "excluded_topics", "excluded_segments", "services", "contents")
     )
 
 
@@ -242,6 +243,11 @@ def list_deliveries(
 ) -> Any:
     campaign = find(_campaigns(request.auth.organisation), campaign_id)
     runs = list(Run.objects.filter(campaign=campaign, kind=RunKind.CAMPAIGN).values_list("pk", flat=True))
+    return ledger_page(runs, state=state, channel=channel, cursor=cursor, limit=limit)
+
+
+def ledger_page(runs: list[int], *, state: str, channel: str, cursor: str, limit: int) -> dict[str, Any]:
+    """A page of the rows of these runs, newest first."""
     wanted = {name: value for name, value in {"state": state, "channel": channel}.items() if value}
     rows = Delivery.objects.filter(run_id__in=runs, **wanted)
     if cursor:
@@ -277,8 +283,7 @@ def list_replies(request: Caller, cursor: Cursor = "", limit: Limit = 50) -> Any
 
 @router.post("/conversions", response={201: ConversionOut}, summary="Tell that somebody used or judged a service")
 def post_conversion(request: Caller, payload: ConversionIn) -> Any:
-    conversion = record_conversion(request.auth, **payload.dict())
-    return Status(201, {"id": str(conversion.pk), "name": conversion.name, "at": conversion.at.isoformat()})
+    return Status(201, conversion_json(record_conversion(request.auth, **payload.dict())))
 
 
 @router.get("/sandbox/messages", response=ListPage, summary="What the local peers of the demonstration got")

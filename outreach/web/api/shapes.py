@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import override
 
-from outreach.audience.models import Import, Subscriber, Topic
+from outreach.audience.frequency import frequency_of
+from outreach.audience.import_columns import taken_for
+from outreach.audience.import_intake import Preview
+from outreach.audience.imports import reason_text
+from outreach.audience.models import Import, Segment, Subscriber, Topic
+from outreach.audience.pause import pause_of
+from outreach.audience.quiet_hours import quiet_hours_of
+from outreach.audience.rule_words import in_words
+from outreach.audience.rules import KnownRule
+from outreach.audience.segment_people import Count
 from outreach.campaigns.branding import look_of
 from outreach.campaigns.models import Branding, Campaign, NoticeTemplate, Picture, Service
 from outreach.campaigns.pictures import url_of
 from outreach.core.models import Account
-from outreach.delivery.adapters import nest_imap
+from outreach.core.vocabulary import Language
+from outreach.delivery.mail_fields import nest_imap
 from outreach.effectiveness.notices import NoticeFate
-from outreach.events.models import Event, Reply
+from outreach.events.models import Conversion, Event, Reply
+from outreach.events.tongue import language_of
 from outreach.feeds.models import Source
 from outreach.sandbox.models import SandboxMessage
 
@@ -35,6 +48,7 @@ def service_json(service: Service) -> Json:
         "steps": service.steps,
         "kinds": service.kinds,
         "topics": sorted(topic.slug for topic in service.topics.all()),
+        "click_parameter": service.click_parameter,
     }
 
 
@@ -44,6 +58,7 @@ def topic_json(topic: Topic) -> Json:
         "slug": topic.slug,
         "organisation": topic.organisation.slug,
         "parent": topic.parent.slug if topic.parent else None,
+        "position": topic.position,
         "name": topic.name,
         "description": topic.description,
         "feeds": {kind: f"{settings.BASE_URL}/feeds/{topic.slug}.{kind}" for kind in ("rss", "atom", "json")},
@@ -60,17 +75,53 @@ def subscriber_json(subscriber: Subscriber) -> Json:
         "language": subscriber.language,
         "timezone": subscriber.timezone,
         "preferred_channel": subscriber.preferred_channel or None,
+        "region": subscriber.region or None,
+        "paused_until": moment(pause_of(subscriber)),
+        **_quiet_hours(subscriber),
         "attributes": subscriber.attributes,
         "addresses": [
-            {"channel": address.channel, "value": address.value, "state": address.state}
+            {"id": str(address.pk), "channel": address.channel, "value": address.value, "state": address.state}
             for address in subscriber.addresses.all()
         ],
         "subscriptions": [
-            {"topic": subscription.topic.slug, "channel": subscription.channel, "state": subscription.state}
+            {
+                "topic": subscription.topic.slug,
+                "channel": subscription.channel,
+                "state": subscription.state,
+                "frequency": frequency_of(subscription.frequency).value,
+            }
             for subscription in subscriber.subscriptions.all()
         ],
         "created_at": moment(subscriber.created_at),
     }
+
+
+def segment_json(segment: Segment) -> Json:
+    return {
+        "id": str(segment.pk),
+        "organisation": segment.organisation.slug,
+        "name": segment.name,
+        "where": segment.where,
+        "taken_at": moment(segment.taken_at),
+        "state": segment.state,
+        "share_listed": round(segment.share_listed, 3),
+        "created_at": moment(segment.created_at),
+        "changed_at": moment(segment.changed_at),
+    }
+
+
+def meant_json(known: KnownRule, count: Count, sample: list[Subscriber]) -> Json:
+    """Whom a rule means now, and the rule in words."""
+    words = {}
+    for language in Language.values:
+        with override(language):
+            words[language] = in_words(known)
+    return {"words": words, **asdict(count), "sample": [subscriber_json(person) for person in sample]}
+
+
+def _quiet_hours(subscriber: Subscriber) -> Json:
+    hours = quiet_hours_of(subscriber)
+    return {"quiet_from": hours and hours.begin, "quiet_to": hours and hours.end}
 
 
 def import_json(job: Import) -> Json:
@@ -79,6 +130,10 @@ def import_json(job: Import) -> Json:
         "state": job.state,
         "file_name": job.file_name,
         "topic": job.topic.slug,
+        "columns": job.mapping or {column: taken_for(column, {}) for column in job.columns if column},
+        "opt_in": job.is_opt_in,
+        "evidence": job.evidence,
+        "known": job.known,
         "rows": job.rows,
         "created": job.created,
         "updated": job.updated,
@@ -86,6 +141,18 @@ def import_json(job: Import) -> Json:
         "rejected": job.rejected,
         "trouble": job.trouble,
         "errors_url": f"{settings.BASE_URL}/api/v1/imports/{job.pk}/errors" if job.rejected else None,
+    }
+
+
+def preview_json(seen: Preview) -> Json:
+    return {
+        "encoding": seen.form.encoding_name,
+        "delimiter": seen.form.delimiter,
+        "columns": [{"name": column, "taken_for": word} for column, word in seen.columns.items()],
+        "rows": [{"line": row.line, "cells": row.cells} for row in seen.first],
+        "problems": [asdict(row) | {"message": reason_text(row.reason)} for row in seen.bad],
+        "tried": seen.tried,
+        "faults": seen.faults,
     }
 
 
@@ -123,7 +190,7 @@ def hook_urls(account: Account) -> dict[str, str]:
 
 
 def campaign_json(campaign: Campaign) -> Json:
-    """Expects topics, services and contents prefetched."""
+    """Expects topics, segments, services and contents prefetched."""
     return {
         "id": str(campaign.pk),
         "organisation": campaign.organisation.slug,
@@ -134,6 +201,8 @@ def campaign_json(campaign: Campaign) -> Json:
             "topics": sorted(topic.slug for topic in campaign.topics.all()),
             "exclude": sorted(topic.slug for topic in campaign.excluded_topics.all()),
             "kinds": campaign.kinds,
+            "segment": str(campaign.segment_id) if campaign.segment_id else None,
+            "exclude_segments": [str(segment.pk) for segment in campaign.excluded_segments.all()],
         },
         "channels": {
             "mode": campaign.channel_mode,
@@ -160,9 +229,12 @@ def campaign_json(campaign: Campaign) -> Json:
             "at": moment(campaign.starts_at),
             "timezone": campaign.timezone,
             "not_after": moment(campaign.not_after),
+            "pressing": campaign.is_pressing,
         },
         "experiment": {"holdout": campaign.holdout},
         "tracking": campaign.tracking,
+        "utm": campaign.utm,
+        "attribution_days": campaign.attribution_days,
         "services": sorted(service.slug for service in campaign.services.all()),
         "created_at": moment(campaign.created_at),
         "edited_at": moment(campaign.edited_at),
@@ -270,10 +342,13 @@ def reply_json(reply: Reply) -> Json:
         "sender": reply.sender,
         "subject": reply.subject,
         "text": reply.text,
+        "language": language_of(reply.text or reply.subject),
         "campaign": str(reply.campaign_id) if reply.campaign_id else None,
         "delivery": f"{reply.run_id}-{reply.delivery}" if reply.delivery else None,
         "subscriber": str(reply.subscriber_id) if reply.subscriber_id else None,
         "matched_by": reply.matched_by,
+        "conversation": str(reply.conversation_id) if reply.conversation_id else None,
+        "answered_at": moment(reply.answered_at),
         "received_at": moment(reply.received_at),
     }
 
@@ -303,3 +378,7 @@ def sandbox_json(message: SandboxMessage) -> Json:
         "raw": raw,
         "at": moment(message.at),
     }
+
+
+def conversion_json(conversion: Conversion) -> Json:
+    return {"id": str(conversion.pk), "name": conversion.name, "at": conversion.at.isoformat()}

@@ -8,7 +8,30 @@ from django.urls import path
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from outreach.web.api import catalogue, costs, docs, look, notices, people, problems, senders, sending
+from outreach.web.api import (
+    attributes,
+    bounce_rules,
+    catalogue,
+    costs,
+    digests,
+    docs,
+    domains,
+    feedback,
+    frequency,
+    inbox,
+    look,
+    notices,
+    people,
+    problems,
+    segments,
+    senders,
+    sending,
+    sign_up,
+    signed,
+    sleepy,
+    suppressions,
+    surveys,
+)
 from outreach.web.api.access import Bearer
 from outreach.web.api.schemas import ProblemDocument
 
@@ -41,12 +64,25 @@ api = DocumentedApi(
 problems.install(api)
 ROUTERS = (
     catalogue.router,
+    attributes.router,
+    frequency.router,
     look.router,
     people.router,
+    suppressions.router,
+    bounce_rules.router,
+    segments.router,
+    sleepy.router,
     sending.router,
+    inbox.router,
+    feedback.router,
+    surveys.router,
+    signed.router,
     notices.router,
+    digests.router,
     costs.router,
+    domains.router,
     senders.router,
+    sign_up.router,
 )
 for router in ROUTERS:
     api.add_router("", router)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django import forms
 from django.conf import settings as django_settings
-from django.contrib import messages
 from django.http import HttpResponse
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +19,7 @@ from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, Permission, Unk
 from outreach.delivery.accounts import change_account, create_account, pause_account, pool_now, resume_account
 from outreach.delivery.adapters import AdapterDescription, adapter_names, check_account, describe, describe_kept
 from outreach.delivery.limits import today
+from outreach.delivery.mail_fields import MAILBOXES
 from outreach.delivery.pacing import OTHERS
 from outreach.delivery.trial import PUBLIC, send_test_message
 from outreach.web.console.forms import ConsoleForm, long_text, one_of
@@ -123,7 +123,9 @@ class AccountForm(ConsoleForm):
         super().__init__(*args, extra_fields=own, **kwargs)
         self.own_names = [f"{SETTING}{field.name}" for field in description.fields]
         #: Those that stand in a fold of their own.
-        self.imap_names = [name for name in self.own_names if name.startswith(f"{SETTING}imap_")]
+        self.imap_names = [name for name in self.own_names if name.startswith(f"{SETTING}{MAILBOXES[0]}_")]
+        more = tuple(f"{SETTING}{mailbox}_" for mailbox in MAILBOXES[1:])
+        self.more_imap_names = [name for name in self.own_names if name.startswith(more)]
         self.login_names = [name for name in self.own_names if name.startswith(LOGIN) or name == f"{SETTING}auth"]
         self.dkim_names = [name for name in self.own_names if name.startswith(f"{SETTING}dkim_")]
 
@@ -235,8 +237,7 @@ def send_test(visit: Visit, account_id: int) -> HttpResponse:
             visit.actor, found, to=visit.request.POST.get("to", "").strip(), language=visit.user.language
         )
     except Invalid as invalid:
-        for sentences in invalid.fields.values():
-            messages.error(visit.request, " ".join(str(sentence) for sentence in sentences))
+        visit.complain(invalid)
         return visit.go("account", account_id=found.pk)
     visit.tell(_("The test is on its way. This page says what becomes of it; load it again in a moment."))
     return visit.go("delivery", public_id=f"{notice.run_id}-{notice.delivery}")

@@ -9,10 +9,13 @@ from django import forms
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from outreach.audience.segments import usable_segments
 from outreach.audience.selection import AudienceCount, count_audience
 from outreach.campaigns.drafts import change_campaign, create_campaign
-from outreach.campaigns.fields import LONGEST_SILENCE, usable_services, usable_topics
+from outreach.campaigns.fields import LONGEST_ATTRIBUTION, LONGEST_SILENCE, usable_services, usable_topics
 from outreach.campaigns.models import Campaign
+from outreach.campaigns.planning import segment_facts
+from outreach.campaigns.web_tags import LONGEST_TAG, TAGS
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import (
@@ -33,22 +36,33 @@ from outreach.web.console.visit import Visit, filling, posting
 HOLDOUTS: Final = (("0", _("Nobody")), ("0.05", "5 %"), ("0.1", "10 %"), ("0.2", "20 %"), ("0.5", "50 %"))
 
 
+def _tag(label: Any, help_text: Any = "") -> forms.CharField:
+    return forms.CharField(label=label, help_text=help_text, max_length=LONGEST_TAG, required=False)
+
+
 class AimForm(ConsoleForm):
     paths = {
         "audience/topics": "topics",
         "audience/exclude": "exclude",
         "audience/kinds": "kinds",
+        "audience/segment": "segment",
+        "audience/exclude_segments": "exclude_segments",
         "channels/mode": "mode",
         "channels/fallback": "fallback",
         "channels/fallback_after": "fallback_after",
         "experiment/holdout": "holdout",
+        **{f"utm/{tag}": f"utm_{tag}" for tag in TAGS},
     }
     name = forms.CharField(label=_("Name of the campaign"), max_length=200, help_text=_("Only you see it."))
     goal = one_of(_("What should change?"), Goal.choices, help_text=_("The stage that people should reach."))
     services = ticks(_("Services that it promotes"), ())
     topics = ticks(_("People who chose one of these topics"), ())
     kinds = ticks(_("Only these"), SubscriberKind.choices, help_text=_("Nothing ticked means everybody."))
+    segment = forms.ChoiceField(
+        label=_("Of them only the segment"), required=False, help_text=_("A rule of your own, kept under Segments.")
+    )
     exclude = ticks(_("But not who chose"), ())
+    exclude_segments = ticks(_("But not whom these segments mean"), ())
     mode = one_of(_("How to reach them"), ChannelMode.choices)
     fallback = forms.BooleanField(
         label=_("If a message fails, try the next channel"),
@@ -74,12 +88,28 @@ class AimForm(ConsoleForm):
         help_text=_("Chosen at random, they get nothing. It shows what would have happened without the campaign."),
     )
     tracking = one_of(_("Opens and clicks"), Tracking.choices)
+    utm_source = _tag(_("Source"), _("Who sends it, as council.org."))
+    utm_medium = _tag(_("Medium"), _("{channel} stands for the message's channel, {language} for its language."))
+    utm_campaign = _tag(_("Campaign"), _("A short name without blanks."))
+    utm_term = _tag(_("Search term"))
+    utm_content = _tag(_("Content"))
+    attribution_days = forms.IntegerField(
+        label=_("A use counts within so many days"),
+        min_value=1,
+        max_value=LONGEST_ATTRIBUTION,
+        required=False,
+        help_text=_("After the message. Said before the start and fixed by it, so that nobody fits it to the result."),
+    )
 
     def __init__(self, organisation: Organisation, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.topics_here = {topic.slug: topic for topic in usable_topics(organisation)}
         choices = [(slug, str(topic)) for slug, topic in self.topics_here.items()]
         services = [(service.slug, str(service)) for service in usable_services(organisation)]
+        self.segments_here = {str(one.pk): one for one in usable_segments(organisation)}
+        segments = [(key, str(one)) for key, one in self.segments_here.items()]
+        self.fields["segment"].choices = [("", _("everybody")), *segments]  # type: ignore[attr-defined]
+        self.fields["exclude_segments"].choices = segments  # type: ignore[attr-defined]
         for name, options in (("topics", choices), ("exclude", choices), ("services", services)):
             self.fields[name].choices = options  # type: ignore[attr-defined]
 
@@ -90,7 +120,13 @@ class AimForm(ConsoleForm):
             "name": values["name"],
             "goal": values["goal"],
             "services": values["services"],
-            "audience": {"topics": values["topics"], "exclude": values["exclude"], "kinds": values["kinds"]},
+            "audience": {
+                "topics": values["topics"],
+                "exclude": values["exclude"],
+                "kinds": values["kinds"],
+                "segment": values["segment"] or None,
+                "exclude_segments": values["exclude_segments"],
+            },
             "channels": {
                 "mode": values["mode"],
                 "fallback": values["fallback"],
@@ -98,6 +134,8 @@ class AimForm(ConsoleForm):
             },
             "experiment": {"holdout": float(values["holdout"])},
             "tracking": values["tracking"],
+            "utm": {tag: values[f"utm_{tag}"] for tag in TAGS},
+            **({"attribution_days": values["attribution_days"]} if values["attribution_days"] else {}),
         }
 
 
@@ -109,6 +147,8 @@ def new_campaign(visit: Visit) -> HttpResponse:
         "fallback": True,
         "holdout": "0",
         "tracking": Tracking.AGGREGATE,
+        "attribution_days": 30,
+        "segment": visit.request.GET.get("segment", ""),
     }
     form = AimForm(visit.organisation, visit.request.POST or None, initial=initial)
     if visit.is_post and form.is_valid():
@@ -149,6 +189,7 @@ def _page(visit: Visit, form: AimForm, campaign: Campaign | None) -> HttpRespons
         campaign=campaign,
         step="aim",
         is_editable=campaign is None or campaign.state in EDITABLE,
+        has_tags=any(form[f"utm_{tag}"].value() or form.errors.get(f"utm_{tag}") for tag in TAGS),
         **_counted(campaign.organisation if campaign else visit.organisation, form, chosen),
     )
 
@@ -168,11 +209,13 @@ def _count(organisation: Organisation, form: AimForm, chosen: Mapping[str, Any])
     def keys(name: str) -> list[int]:
         return [form.topics_here[slug].pk for slug in chosen.get(name) or () if slug in form.topics_here]
 
+    left_out = [form.segments_here[key] for key in chosen.get("exclude_segments") or () if key in form.segments_here]
     plan = {
         "channels": list(PERSONAL_CHANNELS),
         "topics": keys("topics"),
         "excluded_topics": keys("exclude"),
         "kinds": chosen.get("kinds") or [],
+        **segment_facts(form.segments_here.get(chosen.get("segment") or ""), left_out),
         "mode": chosen.get("mode") or ChannelMode.ALL,
         "contents": [
             {"channel": channel, "language": organisation.language, "account": 1} for channel in PERSONAL_CHANNELS
@@ -191,9 +234,13 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
         "topics": [topic.slug for topic in campaign.topics.all()],
         "exclude": [topic.slug for topic in campaign.excluded_topics.all()],
         "kinds": campaign.kinds,
+        "segment": str(campaign.segment.pk) if campaign.segment else "",
+        "exclude_segments": [str(one.pk) for one in campaign.excluded_segments.all()],
         "mode": campaign.channel_mode,
         "fallback": campaign.fallback,
         "fallback_after": campaign.fallback_after,
         "holdout": f"{campaign.holdout:g}",
         "tracking": campaign.tracking,
+        **{f"utm_{tag}": campaign.utm.get(tag, "") for tag in TAGS},
+        "attribution_days": campaign.attribution_days,
     }

@@ -116,6 +116,11 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         sign="plug",
         tone="warn",
     ),
+    "digests_failed": Wording(
+        title=_("The digests of your readers cannot be made"),
+        text=_("An operator finds the reason in the log. They are tried again each minute; what waits is not lost."),
+        action=_("Look at it"),
+    ),
     "batch_parked": Wording(
         title=_("Some messages stopped their worker three times"),
         text=_("They are set aside so that the rest can go on. An operator has to look at them."),
@@ -159,6 +164,8 @@ def _row(alert: Alert, campaigns: Mapping[str, int]) -> Waiting:
 
 
 def _href(alert: Alert, campaigns: Mapping[str, int]) -> str:
+    if alert.code == "digests_failed":
+        return reverse("console:digests")
     noun, key = ("campaign", campaigns.get(alert.noun_id)) if alert.noun == "run" else (alert.noun, alert.noun_id)
     if key == 0:
         return reverse("console:notices")

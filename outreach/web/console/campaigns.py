@@ -12,7 +12,7 @@ from outreach.campaigns.drafts import archive_campaign, clone_campaign, restore_
 from outreach.campaigns.models import Campaign
 from outreach.core.vocabulary import ENDED, UNDER_WAY, CampaignState, Channel, Permission
 from outreach.effectiveness.overview import figures
-from outreach.web.api.paging import read_cursor, write_cursor
+from outreach.web.api.paging import write_cursor
 from outreach.web.console.visit import Visit, posting, visiting
 
 S = CampaignState
@@ -37,7 +37,7 @@ def campaign_of(visit: Visit, key: int) -> Campaign:
 def campaigns(visit: Visit) -> HttpResponse:
     chosen = visit.request.GET.get("show", "")
     chosen = chosen if chosen in FILTERS else ""
-    text = visit.request.GET.get("text", "").strip()
+    text = visit.request.GET.get("text", "").replace("\0", "").strip()
     found = list(_rows(visit, chosen, text)[: PAGE + 1])
     return visit.show(
         "campaigns/list.html",
@@ -103,5 +103,4 @@ def _rows(visit: Visit, chosen: str, text: str) -> QuerySet[Campaign]:
     )
     if text:
         rows = rows.filter(name__icontains=text)
-    cursor = visit.request.GET.get("cursor")
-    return rows.filter(pk__lt=read_cursor(cursor)) if cursor else rows
+    return rows if visit.cursor is None else rows.filter(pk__lt=visit.cursor)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.addresses import mask
 from outreach.audience.models import Address, Subscriber
-from outreach.audience.selection import EVERYBODY, compile_selection
+from outreach.audience.selection import EVERYBODY, select_as_fanned_out
 from outreach.campaigns.models import Run
 from outreach.campaigns.planning import freeze
 from outreach.core.vocabulary import (
@@ -28,7 +28,7 @@ from outreach.delivery.models import Batch, Delivery
 from outreach.effectiveness.receipts import receipt
 from outreach.effectiveness.telling import tell, tell_doubt, tell_prospect
 from outreach.web import formats
-from outreach.web.api.paging import read_cursor, write_cursor
+from outreach.web.api.paging import write_cursor
 from outreach.web.console.campaigns import campaign_of
 from outreach.web.console.visit import Visit, visiting
 
@@ -51,6 +51,7 @@ SHOWN: Final[dict[str, tuple[Any, Callable[[], Q]]]] = {
     "unknown": (_("Unknown"), lambda: Q(state=S.UNKNOWN)),
     "planned": (_("Planned"), lambda: Q(state=S.PLANNED)),
     "skipped": (_("Skipped"), lambda: Q(state=S.SKIPPED)),
+    "unsent": (_("Skipped, and in no digest"), lambda: Q(state=S.SKIPPED) & ~Q(reason=Reason.DIGESTED)),
     "held_out": (_("Held out"), lambda: Q(state=S.HELD_OUT)),
     "cancelled": (_("Cancelled"), lambda: Q(state=S.CANCELLED)),
 }
@@ -58,7 +59,8 @@ SHOWN: Final[dict[str, tuple[Any, Callable[[], Q]]]] = {
 #: Whom the next run would choose; `after` is a subscriber's id.
 _WHO: Final = """
 SELECT subscriber_id, channel, state, reason FROM chosen
-WHERE (%(state)s = '' OR state = %(state)s) AND (%(channel)s = '' OR channel = %(channel)s)
+WHERE (%(state)s = '' OR state = %(state)s OR (%(state)s = 'unsent' AND state = 'skipped' AND reason <> 'digested'))
+  AND (%(channel)s = '' OR channel = %(channel)s)
   AND (%(reason)s = '' OR reason = %(reason)s)
 ORDER BY subscriber_id, channel LIMIT %(most)s
 """
@@ -67,18 +69,25 @@ ORDER BY subscriber_id, channel LIMIT %(most)s
 @visiting()
 def deliveries(visit: Visit, key: int) -> HttpResponse:
     campaign = campaign_of(visit, key)
-    asked = _asked(visit)
     kept = Run.objects.filter(campaign=campaign, kind=RunKind.CAMPAIGN)
     runs = dict(kept.values_list("pk", "retired_at"))
-    found = list(_rows(visit, list(runs), asked)[: PAGE + 1])
     return visit.show(
         "campaigns/deliveries.html",
         campaign=campaign,
-        rows=_with_people(visit, found[:PAGE]),
-        next_cursor=write_cursor(found[PAGE - 1].id) if len(found) > PAGE else None,
         retired_at=max(filter(None, runs.values()), default=None),
-        **_filters(asked),
+        **messages_of(visit, list(runs)),
     )
+
+
+def messages_of(visit: Visit, runs: list[int]) -> dict[str, Any]:
+    """A page of these runs' rows that the address asks for, and its filters."""
+    asked = _asked(visit)
+    found = list(_rows(visit, runs, asked)[: PAGE + 1])
+    return {
+        "rows": _with_people(visit, found[:PAGE]),
+        "next_cursor": write_cursor(found[PAGE - 1].id) if len(found) > PAGE else None,
+        **_filters(asked),
+    }
 
 
 @visiting()
@@ -86,13 +95,11 @@ def audience(visit: Visit, key: int) -> HttpResponse:
     """Who would get the campaign if it started now, and who would not, and why."""
     campaign = campaign_of(visit, key)
     asked = _asked(visit)
-    selection = compile_selection(
-        freeze(campaign, is_whole=False), ancestors=campaign.organisation.ancestor_ids(), salt=b""
-    )
+    frozen = freeze(campaign, is_whole=False)
+    selection = select_as_fanned_out(frozen, ancestors=campaign.organisation.ancestor_ids())
     found: list[tuple[Any, ...]] = []
     if selection is not None:
-        cursor = visit.request.GET.get("cursor")
-        parameters = selection.between(read_cursor(cursor) if cursor else 0, EVERYBODY) | asked | {"most": PAGE + 1}
+        parameters = selection.between(visit.cursor or 0, EVERYBODY) | asked | {"most": PAGE + 1}
         with connection.cursor() as database:
             database.execute(selection.sql + _WHO, parameters)
             found = database.fetchall()
@@ -156,8 +163,7 @@ def _rows(visit: Visit, runs: list[int], asked: dict[str, str]) -> QuerySet[Deli
     for name in ("channel", "reason"):
         if asked[name]:
             rows = rows.filter(**{name: asked[name]})
-    cursor = visit.request.GET.get("cursor")
-    rows = rows.filter(id__lt=read_cursor(cursor)) if cursor else rows
+    rows = rows if visit.cursor is None else rows.filter(id__lt=visit.cursor)
     return rows.order_by("-id")
 
 

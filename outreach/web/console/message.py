@@ -50,7 +50,13 @@ INSERTS: Final = (
     (_("Its address"), "{{ service.url }}", False),
     (_("Where and how"), "{{ service.steps }}", False),
     (_("Only for businesses"), '{% if subscriber.kind == "business" %}…{% endif %}', True),
+    (_("Ask: satisfied?"), "{{ ask.satisfied }}", True),
+    (_("Ask: would recommend?"), "{{ ask.recommends }}", True),
+    (_("Ask for words"), "{{ ask.words }}", True),
+    (_("Page of answers"), "{{ feedback_url }}", True),
+    (_("Survey"), "{{ survey_url }}", True),
     (_("Preferences"), "{{ preferences_url }}", True),
+    (_("Keep writing to me"), "{{ keep_url }}", True),
     (_("Unsubscribe"), "{{ unsubscribe_url }}", True),
     (_("View in the browser"), "{{ view_url }}", True),
 )
@@ -226,8 +232,7 @@ def test(visit: Visit, key: int) -> HttpResponse:
         )
         visit.tell(_("A test is on its way to %(address)s.") % {"address": fields["value"]})
     except Invalid as invalid:
-        for sentences in invalid.fields.values():
-            messages.error(visit.request, " ".join(str(sentence) for sentence in sentences))
+        visit.complain(invalid)
     except ReviewFailed as failed:
         first: dict[str, Any] = next(iter(failed.facts.get("problems", [])), {})
         messages.error(visit.request, f"{failed.message} {first.get('message', '')}".strip())

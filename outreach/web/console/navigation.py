@@ -21,18 +21,14 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Navigation:
-    #: (label for screen readers, its entries)
+    #: (label, its entries)
     groups: list[tuple[str, list[Entry]]]
-
-    @property
-    def entries(self) -> list[Entry]:
-        return [entry for _label, entries in self.groups for entry in entries]
 
     @property
     def tabs(self) -> list[Entry]:
         """The four that a telephone shows at the bottom; the rest is behind "More"."""
-        wanted = ("home", "campaigns", "people", "accounts")
-        return [entry for entry in self.entries if entry.name in wanted]
+        wanted = ("home", "campaigns", "inbox", "people")
+        return [entry for _label, entries in self.groups for entry in entries if entry.name in wanted]
 
 
 def navigation(path: str) -> Navigation:
@@ -47,8 +43,10 @@ def navigation(path: str) -> Navigation:
         entry("services", _("Services"), "building-community"),
         entry("accounts", _("Accounts"), "plug"),
         entry("senders", _("Our name"), "eye"),
+        entry("domains", _("Domains"), "alert-triangle"),
         entry("costs", _("Costs"), "chart-bar"),
         entry("branding", _("Look of e-mails"), "sun"),
+        entry("frequency", _("How often"), "hourglass"),
     ]
     if settings.SANDBOX:
         settings_group.append(entry("sandbox", _("Sandbox"), "flask"))
@@ -59,10 +57,22 @@ def navigation(path: str) -> Navigation:
                 [
                     entry("home", _("Home"), "home"),
                     entry("campaigns", _("Campaigns"), "send"),
+                    entry("inbox", _("Inbox"), "inbox"),
                     entry("notices", _("Notices"), "bolt"),
+                    entry("digests", _("Digests"), "clock"),
                 ],
             ),
-            (_("Audience"), [entry("people", _("People"), "users"), entry("topics", _("Topics"), "tags")]),
+            (
+                _("Audience"),
+                [
+                    entry("people", _("People"), "users"),
+                    entry("topics", _("Topics"), "tags"),
+                    entry("segments", _("Segments"), "filter"),
+                    entry("sleepy", _("Asleep"), "moon"),
+                    entry("suppressions", _("Do not write"), "hand-stop"),
+                    entry("attributes", _("What we know"), "file-text"),
+                ],
+            ),
             (_("Settings"), settings_group),
         ]
     )

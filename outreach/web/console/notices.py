@@ -13,7 +13,7 @@ from outreach.core.vocabulary import Channel, DeliveryState, Language, LawfulBas
 from outreach.delivery.models import Notice
 from outreach.delivery.notices import cancel_notices, resume_notices, stopped_runs
 from outreach.effectiveness.notices import fates
-from outreach.web.api.paging import read_cursor, write_cursor
+from outreach.web.api.paging import write_cursor
 from outreach.web.console.visit import Visit, posting, visiting
 
 PAGE: Final = 50
@@ -22,8 +22,7 @@ PAGE: Final = 50
 @visiting()
 def notices(visit: Visit) -> HttpResponse:
     rows = Notice.objects.for_organisation(visit.organisation).select_related("template", "subscriber", "run")
-    cursor = visit.request.GET.get("cursor")
-    rows = rows.filter(pk__lt=read_cursor(cursor)) if cursor else rows
+    rows = rows if visit.cursor is None else rows.filter(pk__lt=visit.cursor)
     found = list(rows.order_by("-pk")[: PAGE + 1])
     templates = NoticeTemplate.objects.for_organisation(visit.organisation).select_related("organisation")
     return visit.show(

@@ -7,15 +7,19 @@ from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from outreach.campaigns.models import Campaign
 from outreach.core.spreadsheet import csv_rows
-from outreach.core.vocabulary import Channel, DeliveryState, EventKind, Goal, Language
+from outreach.core.vocabulary import Channel, DeliveryState, EventKind, EvidenceSource, Goal, Language
+from outreach.effectiveness.accuracy import KINDS_PLAYED, judged
 from outreach.effectiveness.funnel import Stage
 from outreach.effectiveness.report import Line, Report, report
+from outreach.events.feedback import Feedback
 from outreach.events.models import Reply
+from outreach.events.stages import CONFIDENCE, DOUBTFUL
 from outreach.web.console.charts import flow, over_time
+from outreach.web.console.opinions import drawn
 from outreach.web.console.visit import Visit, visiting
 from outreach.web.formats import number
 
@@ -32,6 +36,15 @@ FINDINGS: Final[dict[str, Callable[[int], str]]] = {
     Goal.USES: lambda n: ngettext("%(n)s person used the service", "%(n)s people used the service", n),
     Goal.SATISFIED: lambda n: ngettext("%(n)s person was satisfied", "%(n)s people were satisfied", n),
     Goal.RECOMMENDS: lambda n: ngettext("%(n)s person recommended it", "%(n)s people recommended it", n),
+}
+#: And where it is nobody.
+NOBODY: Final[dict[str, Any]] = {
+    Goal.KNOWS: gettext_lazy("No message has reached its reader yet"),
+    Goal.UNDERSTANDS: gettext_lazy("No message has been opened yet"),
+    Goal.INTERESTED: gettext_lazy("Nobody has followed a link or answered yet"),
+    Goal.USES: gettext_lazy("Nobody has used the service yet"),
+    Goal.SATISFIED: gettext_lazy("Nobody has said that they are satisfied yet"),
+    Goal.RECOMMENDS: gettext_lazy("Nobody has recommended it yet"),
 }
 
 
@@ -62,16 +75,22 @@ def _page(found: Report) -> dict[str, Any]:
         "report": found,
         "finding": _finding(found),
         "stage_names": {goal.value: goal.label for goal in Goal},
+        "source_names": dict(EvidenceSource.choices),
+        "confidence": {source.value: sure for source, sure in CONFIDENCE.items()},
+        "doubtful": DOUBTFUL,
         "flow": flow(found.stages),
         "over_time": over_time(found.bars),
         "opens_found": found.tallies.events(EventKind.OPENED),
         "clicks_found": found.tallies.events(EventKind.CLICKED),
+        "judged": judged(found.tallies, found.campaign.tracking),
+        "kinds_played": KINDS_PLAYED,
         "unsubscribed": found.tallies.events(EventKind.UNSUBSCRIBED).human,
         "state_names": {word.value: word.label for word in DeliveryState},
         "states": found.tallies.states(),
         "channel_names": dict(Channel.choices),
         "language_names": dict(Language.choices),
         "quoted": list(replies),
+        **drawn(Feedback.objects.filter(campaign=found.campaign)),
     }
 
 
@@ -80,8 +99,9 @@ def _finding(found: Report) -> str:
     stage = _stage_to_tell(found.stages, found.campaign.goal)
     if stage is None or not found.runs:
         return _("Nothing has been sent yet")
-    people = stage.people or 0
-    return FINDINGS[stage.goal](people) % {"n": number(people)}
+    if not stage.people:
+        return str(NOBODY[stage.goal])
+    return FINDINGS[stage.goal](stage.people) % {"n": number(stage.people)}
 
 
 def _stage_to_tell(stages: list[Stage], goal: str) -> Stage | None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from outreach.audience.rule_words import meant_in_words
+from outreach.audience.rules import read_rules
 from outreach.campaigns.approval import OWN_WORK, approve, is_approved, needs_approval, reject, submit
 from outreach.campaigns.lifecycle import Verb, allowed
 from outreach.campaigns.models import Campaign
@@ -76,7 +77,7 @@ def review_page(visit: Visit, key: int) -> HttpResponse:
         seen=seen,
         sample=SAMPLE,
         messages_of=_messages_of(seen),
-        reasons=[(reason, Reason(reason).label, count) for reason, count in seen.skipped.items()],
+        reasons=[(reason, Reason(reason).label, count) for reason, count in seen.unsent.items()],
         sections=sections,
         channel_names=dict(Channel.choices),
         language_names=dict(Language.choices),
@@ -145,8 +146,7 @@ def do(visit: Visit, key: int, verb: str) -> HttpResponse:
         act(visit.actor, campaign)
         visit.tell(sentence)
     except Invalid as invalid:
-        for sentences in invalid.fields.values():
-            messages.error(visit.request, " ".join(str(sentence) for sentence in sentences))
+        visit.complain(invalid)
         return visit.go("when", key=campaign.pk)
     return visit.go(page, key=campaign.pk)
 
@@ -193,7 +193,18 @@ def _key(campaign: Campaign, page: str) -> dict[str, int]:
 def _aim_text(campaign: Campaign, _seen: Review) -> str:
     topics = ", ".join(str(topic) for topic in campaign.topics.all()) or translate("no topic")
     facts = {"goal": Goal(campaign.goal).label, "topics": topics}
-    return translate("Goal: %(goal)s. Audience: %(topics)s.") % facts
+    said = translate("Goal: %(goal)s. Audience: %(topics)s.") % facts
+    days = campaign.attribution_days
+    counts = ngettext("A use counts within %(n)s day.", "A use counts within %(n)s days.", days) % {"n": days}
+    return " ".join(filter(None, [said, _meant(campaign), counts if campaign.services.exists() else ""]))
+
+
+def _meant(campaign: Campaign) -> str:
+    """Whom of the topics' people the segments mean, in words."""
+    excluded = [segment.where for segment in campaign.excluded_segments.all()]
+    wanted = [campaign.segment.where] if campaign.segment else []
+    known = read_rules([*wanted, *excluded], campaign.organisation)
+    return meant_in_words(known[: len(wanted)], known[len(wanted) :])
 
 
 def _message_text(campaign: Campaign, _seen: Review) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from outreach.core.errors import NotFound
 from outreach.core.vocabulary import Channel
 from outreach.sandbox.models import SandboxMessage
-from outreach.web.api.paging import read_cursor, write_cursor
+from outreach.web.api.paging import write_cursor
 from outreach.web.console.mail_frame import mail_frame
 from outreach.web.console.visit import Visit, visiting
 
@@ -26,13 +26,14 @@ CHANNELS: Final = (Channel.EMAIL, Channel.SMS, Channel.SOCIAL)
 def sandbox(visit: Visit, message_id: int | None = None) -> HttpResponse:
     """One channel's messages, the newest or the asked one open."""
     opened = _find(message_id) if message_id else None
-    channel = opened.channel if opened else visit.request.GET.get("channel", Channel.EMAIL)
-    wanted = visit.request.GET.get("to", "").strip()
+    asked = visit.request.GET.get("channel", Channel.EMAIL)
+    channel = opened.channel if opened else asked if asked in CHANNELS else Channel.EMAIL
+    wanted = visit.request.GET.get("to", "").replace("\0", "").strip()
     rows = _require_sandbox().filter(channel=channel).order_by("-pk")
     if wanted:
         rows = rows.filter(recipient__icontains=wanted)
-    if cursor := visit.request.GET.get("cursor"):
-        rows = rows.filter(pk__lt=read_cursor(cursor))
+    if visit.cursor is not None:
+        rows = rows.filter(pk__lt=visit.cursor)
     found = list(rows[: PAGE + 1])
     opened = opened or next(iter(found), None)
     return visit.show(

@@ -30,6 +30,16 @@ class ServiceForm(ConsoleForm):
     url = forms.CharField(label=_("Web address of the service"), max_length=500, widget=forms.URLInput)
     steps_bg = long_text(_("Where and how, in Bulgarian"), rows=6)
     steps_en = long_text(_("Where and how, in English"), rows=6, help_text=_("Messages take these steps over."))
+    click_parameter = forms.CharField(
+        label=_("Hand clicks on in the parameter"),
+        required=False,
+        max_length=40,
+        help_text=_(
+            "Empty: never. With a name such as outreach_click, each followed link to the service carries a signed "
+            "token, with which the service can tell us that it was used. In aggregate tracking it says nothing of the "
+            "person."
+        ),
+    )
     kinds = ticks(_("For whom"), SubscriberKind.choices)
     topics = ticks(_("Topics"), (), help_text=_("People who chose one of these hear of the service."))
 
@@ -41,7 +51,7 @@ class ServiceForm(ConsoleForm):
 
     def data_of_service(self) -> dict[str, Any]:
         """As the verbs and the API write it."""
-        facts = {key: self.cleaned_data[key] for key in ("slug", "url", "kinds", "topics")}
+        facts = {key: self.cleaned_data[key] for key in ("slug", "url", "kinds", "topics", "click_parameter")}
         return {**facts, "name": self.texts("name"), "steps": self.texts("steps")}
 
 
@@ -88,6 +98,7 @@ def _initial(service: Service) -> dict[str, Any]:
         "slug": service.slug,
         "url": service.url,
         "kinds": service.kinds,
+        "click_parameter": service.click_parameter,
         "topics": [topic.slug for topic in service.topics.all()],
         **initial_texts("name", service.name),
         **initial_texts("steps", service.steps),

@@ -22,9 +22,10 @@ from django.views.decorators.http import require_http_methods
 
 from outreach.core import clock
 from outreach.core.access import Actor, actor_of_user, organisations_of
-from outreach.core.errors import Forbidden, NotFound, StateConflict
+from outreach.core.errors import Forbidden, Invalid, NotFound, StateConflict
 from outreach.core.models import Organisation, OwnedQuerySet, User
 from outreach.core.vocabulary import Permission, Role
+from outreach.web.api.paging import read_cursor
 from outreach.web.console.navigation import Navigation, navigation
 
 P = ParamSpec("P")
@@ -63,6 +64,15 @@ class Visit:
         return self.request.headers.get("HX-Request") == "true" and "HX-Boosted" not in self.request.headers
 
     @property
+    def cursor(self) -> int | None:
+        """The row behind which the asked page of a list begins; None at its beginning."""
+        text = self.request.GET.get("cursor", "")
+        try:
+            return read_cursor(text) if text else None
+        except Invalid as invalid:
+            raise NotFound from invalid
+
+    @property
     def navigation(self) -> Navigation:
         return navigation(self.request.path)
 
@@ -88,6 +98,12 @@ class Visit:
     def tell(self, sentence: Any) -> None:
         """Say on the next page what was done."""
         messages.success(self.request, str(sentence))
+
+    def complain(self, invalid: Invalid, *, about: str = "") -> None:
+        """Say on the next page what a verb found wrong, where no form stands that could show it at its fields."""
+        for sentences in invalid.fields.values():
+            said = " ".join(map(str, sentences))
+            messages.error(self.request, f"{about}: {said}" if about else said)
 
     def go(self, name: str, **parts: Any) -> HttpResponse:
         """Redirect to the view of that name."""

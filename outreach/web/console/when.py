@@ -46,6 +46,12 @@ class WhenForm(ConsoleForm):
         label=_("Not after, time"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
     )
 
+    pressing = forms.BooleanField(
+        label=_("It cannot wait, such as a warning"),
+        required=False,
+        help_text=_("It goes at once to those too who want a day's or a week's messages together."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["zone"].choices = [(zone, zone) for zone in zones()]  # type: ignore[attr-defined]
@@ -77,6 +83,7 @@ class WhenForm(ConsoleForm):
                 "at": self.moment("date", "time") if is_timed else None,
                 "timezone": self.cleaned_data["zone"],
                 "not_after": self.moment("until_date", "until_time"),
+                "pressing": self.cleaned_data["pressing"],
             }
         }
 
@@ -103,6 +110,7 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
         "date": start and start.date().isoformat(),
         "time": start and start.strftime("%H:%M"),
         "zone": campaign.timezone,
+        "pressing": campaign.is_pressing,
         "until_date": until and until.date().isoformat(),
         "until_time": until and until.strftime("%H:%M"),
     }

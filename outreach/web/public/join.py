@@ -6,8 +6,10 @@ Neither needs a log-in, a cookie or JavaScript. A GET changes nothing, since sca
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
@@ -15,9 +17,11 @@ from django.views.decorators.http import require_http_methods
 
 from outreach.core.errors import Invalid, OutreachError
 from outreach.core.models import Organisation, in_language
-from outreach.core.vocabulary import Language
-from outreach.events import signups
+from outreach.core.vocabulary import Frequency, Language
+from outreach.events import signup_links, signup_words, signups, work
+from outreach.events.storable import storable_text
 from outreach.web.public.pages import choose_language, draw
+from outreach.web.visitor import visitor_of
 
 
 @csrf_exempt
@@ -29,7 +33,7 @@ def join_page(request: HttpRequest, slug: str) -> HttpResponse:
     if organisation is None:
         return draw("link_unknown", language=language, status=404)
     if request.method != "POST":
-        return _form(organisation, language)
+        return _form(organisation, language, request.GET)
     # A field that nobody sees: who fills it in is a machine, and is answered like everybody.
     if not request.POST.get("website"):
         try:
@@ -37,11 +41,11 @@ def join_page(request: HttpRequest, slug: str) -> HttpResponse:
                 signups.ask_to_join(organisation, _asked(request, language))
         except Invalid as err:
             problems = {field: str(texts[0]) for field, texts in err.fields.items()}
-            return _form(organisation, language, status=err.status, posted=request, problems=problems)
+            return _form(organisation, language, request.POST, status=err.status, problems=problems)
         except OutreachError as err:
             with override(language):
                 problems = {"": _later(err)}
-            return _form(organisation, language, status=err.status, posted=request, problems=problems)
+            return _form(organisation, language, request.POST, status=err.status, problems=problems)
     return draw("join_sent", language=language, organisation=organisation)
 
 
@@ -55,56 +59,87 @@ def _asked(request: HttpRequest, language: str) -> signups.Asked:
     return signups.Asked(
         email=request.POST.get("email", ""),
         topics=request.POST.getlist("topic"),
+        branches=request.POST.getlist("branch"),
         language=request.POST.get("language", language),
-        shown_in=language,
-        ip=request.META.get("REMOTE_ADDR", ""),
+        text_version=signup_words.text_version(language),
+        ip=visitor_of(request),
+        site=_site(request),
+        work=request.POST.get("work", "")[:200],
+        # At once is what is meant where nothing is said: it takes back no choice that was made elsewhere.
+        profile={"frequency": often} if (often := _often(request.POST)) != Frequency.IMMEDIATE else {},
     )
+
+
+def _often(given: QueryDict) -> str:
+    word = given.get("often", "")
+    return word if word in Frequency.values else Frequency.IMMEDIATE.value
+
+
+def _site(request: HttpRequest) -> str:
+    """Where the form stood, for the record: '' for our own page. Nothing is allowed or refused by it."""
+    host = storable_text(urlsplit(request.headers.get("Origin", "")).hostname or "")[:255]
+    is_ours = not host or host in {urlsplit(settings.BASE_URL).hostname, request.get_host().partition(":")[0]}
+    if is_ours:
+        return "elsewhere" if "embedded" in request.POST else ""
+    return host
 
 
 def _form(
     organisation: Organisation,
     language: str,
+    given: QueryDict,
     *,
     status: int = 200,
-    posted: HttpRequest | None = None,
     problems: dict[str, str] | None = None,
 ) -> HttpResponse:
-    given: Any = posted.POST if posted else {}
-    chosen = given.getlist("topic") if posted else []
+    """The form, with what was posted or what a link to it marks; an address is never taken from a link."""
     spoken = given.get("language", language)
-    topics = [
-        {
-            "slug": topic.slug,
-            "name": in_language(topic.name, language) or topic.slug,
-            "description": in_language(topic.description, language),
-            "is_chosen": topic.slug in chosen,
-        }
-        for topic in signups.offered_topics(organisation)
-    ]
     return draw(
         "join",
         language=language,
         status=status,
         organisation=organisation,
-        topics=topics,
-        email=given.get("email", "")[:320],
+        slug=organisation.slug,
+        topics=_topics(organisation, language, given),
+        email=given.get("email", "")[:320] if problems else "",
         spoken=spoken if spoken in Language.values else language,
+        frequencies=list(Frequency),
+        often=_often(given),
         problems=problems or {},
-        consent_text=signups.consent_text(organisation, language),
-        text_version=signups.text_version(language),
+        consent_text=signup_words.consent_text(organisation, language),
+        text_version=signup_words.text_version(language),
+        challenge=work.make_challenge(),
+        bits=work.BITS,
     )
+
+
+def _topics(organisation: Organisation, language: str, marked: QueryDict) -> list[dict[str, Any]]:
+    """What is offered, with the marks that a form or a link gives: `topic` for one, `branch` for all that it holds."""
+    chosen, whole = marked.getlist("topic"), marked.getlist("branch")
+    return [
+        {
+            "slug": branch.topic.slug,
+            "name": in_language(branch.topic.name, language) or branch.topic.slug,
+            "description": in_language(branch.topic.description, language),
+            "depth": branch.depth,
+            "holds": len(branch.below),
+            "is_chosen": branch.topic.slug in chosen,
+            "is_whole": branch.topic.slug in whole,
+        }
+        for branch in signups.offered_tree(organisation)
+    ]
 
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm_page(request: HttpRequest, text: str) -> HttpResponse:
     """Ask for the press of a button, and subscribe at it."""
-    sign_up = signups.find_sign_up(text)
+    sign_up = signup_links.find_sign_up(text)
     language = choose_language(request, usual=sign_up.language if sign_up else "")
     if sign_up is None:
         return draw("join_expired", language=language, status=404)
     if request.method == "POST":
-        signups.confirm(sign_up)
+        signups.confirm(sign_up, shown_in=language)
     is_done = request.method == "POST" or sign_up.confirmed_at is not None
     names = [
         in_language(topic.name, language) or topic.slug
@@ -112,5 +147,10 @@ def confirm_page(request: HttpRequest, text: str) -> HttpResponse:
         if topic.slug in sign_up.topics
     ]
     return draw(
-        "joined" if is_done else "join_confirm", language=language, organisation=sign_up.organisation, names=names
+        "joined" if is_done else "join_confirm",
+        language=language,
+        organisation=sign_up.organisation,
+        names=names,
+        consent_text=signup_words.consent_text(sign_up.organisation, language),
+        text_version=signup_words.text_version(language),
     )

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
-from outreach.core.vocabulary import Channel, Tracking
+from outreach.core.vocabulary import Channel, RunKind, Tracking
+from outreach.delivery.digests import carried_by
 from outreach.delivery.handover import variant_for
 from outreach.delivery.links import compiled_run
 from outreach.delivery.markup import show_attached
@@ -44,7 +45,11 @@ def render_for_browser(token: Token) -> Shown | None:
     if run is None or compiled is None:
         return None
     delivery = Delivery.objects.filter(run_id=token.run, id=token.delivery).first() if token.delivery else None
-    message = compiled.render(_recipient(run, delivery, token))
+    recipient = _recipient(run, delivery, token)
+    if delivery is not None and run.kind == RunKind.DIGEST:
+        # A short message leads to the page with all of it.
+        recipient = recipient._replace(channel=Channel.EMAIL.value, data=carried_by([delivery])[delivery.id])
+    message = compiled.render(recipient)
     return Shown(
         run=run,
         channel=token.channel,

@@ -5,6 +5,7 @@ The token is the right: no log-in, no cookie, and so no CSRF token to check.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import nh3
@@ -16,13 +17,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from markupsafe import Markup
 
 from outreach.audience.addresses import mask
-from outreach.audience.models import Address
-from outreach.core.errors import OutreachError
+from outreach.audience.models import Address, Subscriber
+from outreach.core.errors import Invalid, OutreachError
 from outreach.core.models import in_language
+from outreach.core.vocabulary import Frequency, PauseLength
 from outreach.delivery import tokens
 from outreach.delivery.tokens import TokenKind
+from outreach.events.keeping import keep
 from outreach.events.optout import Person, Scope, find_person, opt_out
-from outreach.events.preferences import read_preferences, save_preferences
+from outreach.events.preferences import Pause, as_typed, read_preferences, save_preferences
 from outreach.events.storable import storable_text
 from outreach.events.why import read_why
 from outreach.web.public.message import is_public, render_for_browser
@@ -40,6 +43,8 @@ _ARTICLE_POLICY: Final = (
 )
 #: Characters of a reader's reason that are kept.
 _LONGEST_REASON: Final = 500
+#: Of a pause: neither a new one nor an end.
+_AS_IT_IS: Final = "keep"
 _SCOPES: Final[dict[str, Scope]] = {"topics": "topics", "all": "all"}
 
 
@@ -67,33 +72,77 @@ def unsubscribe_page(request: HttpRequest, text: str) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences_page(request: HttpRequest, text: str) -> HttpResponse:
-    """Show and save what the person wants, by which channel, in which language."""
+    """Show and save what the person wants, by which channel, in which language, and from when on."""
     person = _find(text)
     language = choose_language(request, usual=_language_of(person))
     if person is None or person.subscriber is None:
         return _nobody(person, language)
+    problems: Mapping[str, Any] = {}
     if request.method == "POST":
-        save_preferences(
-            person.subscriber,
-            chosen=_chosen(request),
-            language=request.POST.get("language", ""),
-            measured=request.POST.get("measured") == "yes",
-            delivery=person.delivery.public_id,
-            preferred_channel=request.POST.get("first"),
-        )
+        with override(language):
+            problems = _save(request, person.subscriber, delivery=person.delivery.public_id, shown_in=language)
         person.subscriber.refresh_from_db()
     with override(language):
         preferences = read_preferences(person.subscriber, language=language)
+    if problems:
+        preferences = as_typed(preferences, **_marked(request))
     return draw(
         "preferences",
         language=language,
         organisation=person.subscriber.organisation,
+        status=422 if problems else 200,
         preferences=preferences,
-        saved=request.method == "POST",
+        lengths=[length for length in PauseLength if length],
+        frequencies=list(Frequency),
+        problems=problems,
+        typed=request.POST.dict() if problems else {},
+        saved=request.method == "POST" and not problems,
         unsubscribe_url=reverse("public-unsubscribe", args=[text]),
         why_url=reverse("public-why", args=[text]),
         data_url=reverse("public-data", args=[text]),
     )
+
+
+def _save(request: HttpRequest, subscriber: Subscriber, *, delivery: str, shown_in: str) -> Mapping[str, Any]:
+    """Save the form; what is wrong with it, by field, where something is."""
+    try:
+        save_preferences(
+            subscriber,
+            **_marked(request),
+            delivery=delivery,
+            shown_in=shown_in,
+            preferred_channel=request.POST.get("first"),
+            branch=_number(request.POST.get("branch", "")),
+            pause=_pause(request),
+            quiet=_quiet(request),
+        )
+    except Invalid as invalid:
+        return invalid.fields
+    return {}
+
+
+def _marked(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "chosen": _chosen(request),
+        "language": request.POST.get("language", ""),
+        "measured": request.POST.get("measured") == "yes",
+        "frequencies": _frequencies(request),
+    }
+
+
+def _pause(request: HttpRequest) -> Pause | None:
+    """The pause that is asked for; None where it is to stay as it is. A day that is given says enough by itself."""
+    length, day = request.POST.get("pause", _AS_IT_IS), request.POST.get("pause_until", "")
+    if day and length in {_AS_IT_IS, PauseLength.NONE}:
+        length = PauseLength.DATE
+    return None if length == _AS_IT_IS else Pause(length=length, day=day)
+
+
+def _quiet(request: HttpRequest) -> tuple[str, str] | None:
+    """From when to when the person is not to be disturbed; None where that is to stay as it is."""
+    if "quiet_from" not in request.POST:
+        return None
+    return request.POST["quiet_from"], request.POST.get("quiet_to", "")
 
 
 @require_safe
@@ -111,6 +160,27 @@ def why_page(request: HttpRequest, text: str) -> HttpResponse:
         organisation=person.subscriber.organisation,
         why=why,
         address=_masked_address(person),
+        preferences_url=reverse("public-preferences", args=[text]),
+        unsubscribe_url=reverse("public-unsubscribe", args=[text]),
+    )
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep_page(request: HttpRequest, text: str) -> HttpResponse:
+    """Ask whether to go on writing to the person about what the message was about, and go on."""
+    person = _find(text)
+    language = choose_language(request, usual=_language_of(person))
+    if person is None or person.subscriber is None:
+        return _nobody(person, language)
+    is_kept = request.method == "POST"
+    topics = keep(person, shown_in=language) if is_kept else person.topics
+    return draw(
+        "keep",
+        language=language,
+        organisation=person.subscriber.organisation,
+        topics=[in_language(topic.name, language) or topic.slug for topic in topics],
+        is_kept=is_kept,
         preferences_url=reverse("public-preferences", args=[text]),
         unsubscribe_url=reverse("public-unsubscribe", args=[text]),
     )
@@ -170,6 +240,20 @@ def _reason(request: HttpRequest) -> dict[str, str]:
     """What the reader gave as the reason, for the record; nothing where nothing was written."""
     reason = storable_text(request.POST.get("reason", "")).strip()[:_LONGEST_REASON]
     return {"reason": reason} if reason else {}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _frequencies(request: HttpRequest) -> dict[tuple[int, str], str]:
+    """The form's `often-ID-CHANNEL` fields: how often, by topic and channel."""
+    fields = ((name.split("-"), name) for name in request.POST if name.startswith("often-"))
+    return {
+        (topic, parts[2]): request.POST[name]
+        for parts, name in fields
+        if len(parts) == 3 and (topic := _number(parts[1])) is not None
+    }
 
 
 def _chosen(request: HttpRequest) -> dict[int, list[str]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from outreach.audience.models import Subscriber
 from outreach.delivery import tokens
 from outreach.delivery.tokens import TokenKind
+from outreach.effectiveness.person_stages import whole_evidence
+from outreach.effectiveness.timeline import as_json, whole_timeline
 from outreach.events import one_time
 from outreach.events.one_time import ERASE, EXPORT, LinkGone, OneTimeLink
 from outreach.events.optout import find_person
@@ -63,4 +68,11 @@ def _act(request: HttpRequest, text: str, link: OneTimeLink, *, language: str) -
 def _file(text: str, *, as_csv: bool) -> HttpResponse:
     kind, ending = ("text/csv; charset=utf-8", "csv") if as_csv else ("application/json", "json")
     headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="my-data.{ending}"'}
-    return HttpResponse(one_time.take_export(text, as_csv=as_csv), content_type=kind, headers=headers)
+    taken = one_time.take_export(text, as_csv=as_csv, also=_messages)
+    return HttpResponse(taken, content_type=kind, headers=headers)
+
+
+def _messages(subscriber: Subscriber) -> dict[str, Any]:
+    """What was sent to the person, what they opened, pressed and answered, and how far they came: as the API has it."""
+    timeline = [as_json(entry) for entry in whole_timeline(subscriber)]
+    return {"timeline": timeline, "stages": list(whole_evidence(subscriber))}

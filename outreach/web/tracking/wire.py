@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
+
+from outreach.web.visitor import visitor_address
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -21,6 +24,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    @cached_property
+    def wire_headers(self) -> list[tuple[bytes, bytes]]:
+        """All headers as they are sent, made once for an answer that is given often."""
+        headers = {**COMMON, **self.headers, "content-length": str(len(self.body))}
+        return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
 
 #: No bare answer may be kept by a cache, read by a search engine, or tell the next site where the reader came from.
 COMMON: Final = {
@@ -36,11 +45,16 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
+def address_of(scope: Scope) -> str:
+    """Who asks, as far as trusted proxies tell it; '' for nobody known."""
+    peer = scope.get("client")
+    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return visitor_address(str(peer[0]) if peer else "", b",".join(lines).decode("latin-1") if lines else "")
+
+
 async def respond(scope: Scope, send: Send, answer: Answer) -> None:
     """Send an answer; to HEAD without its body."""
-    headers = {**COMMON, **answer.headers, "content-length": str(len(answer.body))}
-    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.wire_headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 
-from outreach.audience.models import Import, Subscriber, Topic
+from outreach.audience.models import Import, Segment, Subscriber, Topic
 from outreach.campaigns.models import Campaign, Service
+from outreach.campaigns.survey import Survey
 from outreach.core.models import Account, Organisation, User
 from outreach.core.vocabulary import Role
+from outreach.events.sleepy import SleepRule
+from outreach.web.console.urls import urlpatterns
 from tests.web.console.conftest import Person
 
 PAGES = (
@@ -20,6 +24,7 @@ PAGES = (
     "/campaigns/new",
     "/people",
     "/people/import",
+    "/people/export",
     "/topics",
     "/topics/new",
     "/services",
@@ -27,6 +32,7 @@ PAGES = (
     "/accounts",
     "/accounts/new/smtp",
     "/senders",
+    "/domains",
 )
 OF_A_CAMPAIGN = (
     "",
@@ -70,6 +76,17 @@ def test_page_without_log_in_asks_for_it(db: None, path: str) -> None:
     assert (response.status_code, response["Location"]) == (302, f"/login?next={path}")
 
 
+def test_every_page_and_button_asks_for_a_log_in(db: None) -> None:
+    open_to_all = {"login", "logout", "set_password", "language", "theme"}
+    asked = {}
+    for pattern in urlpatterns:
+        path = "/" + re.sub("<(?:str|slug):[^>]+>", "x", re.sub("<int:[^>]+>", "1", str(pattern.pattern)))
+        answers = [Client().get(path), Client().post(path)]
+        told = {one["Location"].partition("?")[0] if one.status_code == 302 else one.status_code for one in answers}
+        asked[pattern.name] = told - {405}
+    assert {name for name, told in asked.items() if told != {"/login"}} <= open_to_all
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_page_of_an_empty_organisation_says_what_to_do(alice: Person, path: str) -> None:
     assert "Outreach" in alice.see(path)
@@ -102,18 +119,41 @@ def test_stranger_finds_nothing_else_either(alice: Person, charlie: Person) -> N
         organisation=ours, adapter="smtp", channel="email", name="Mail", unknown_policy="resend", hook_key="key"
     )
     job = Import.objects.create(organisation=ours, topic=topic, file_name="people.csv")
+    survey = Survey.objects.create(organisation=ours, service=service, title={"en": "Ours"})
+    rule = SleepRule.objects.create(organisation=ours, topic=topic, days=180, messages=5, grace=30)
+    segment = Segment.objects.create(organisation=ours, name="Ours", where={"region": {"in": ["BG-16"]}})
     paths = [
+        f"/services/{service.pk}/feedback",
+        f"/services/{service.pk}/register",
+        f"/services/{service.pk}/calls",
+        f"/services/{service.pk}/surveys/new",
+        f"/people/{person.pk}/stages",
+        *(f"/services/surveys/{survey.pk}{page}" for page in ("", ".csv", "/change")),
+        f"/asleep/{rule.pk}",
+        *(f"/segments/{segment.pk}{page}" for page in ("", "/progress")),
         f"/topics/{topic.pk}",
         f"/services/{service.pk}",
         f"/people/{person.pk}",
+        f"/people/{person.pk}/consents.json",
         f"/people/imports/{job.pk}",
         f"/people/imports/{job.pk}/progress",
         f"/people/imports/{job.pk}/rejected.csv",
+        f"/people/imports/{job.pk}/undo",
+        f"/people/imports/{job.pk}/undo/progress",
         f"/accounts/{account.pk}",
         "/deliveries/1-1",
     ]
     posts = [
         f"/people/{person.pk}/erase",
+        f"/people/{person.pk}/addresses",
+        f"/people/{person.pk}/addresses/1",
+        f"/people/{person.pk}/addresses/1/retire",
+        f"/people/imports/{job.pk}/undo",
+        f"/services/{service.pk}/register",
+        *(f"/services/surveys/{survey.pk}/{verb}" for verb in ("change", "switch")),
+        *(f"/asleep/{rule.pk}{verb}" for verb in ("", "/ask", "/remove")),
+        *(f"/segments/{segment.pk}/{verb}" for verb in ("snapshot", "delete")),
+        f"/frequency/topics/{topic.pk}",
         *(f"/accounts/{account.pk}/{verb}" for verb in ("check", "test", "pause", "resume")),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from outreach.audience.models import Subscriber, Topic
 from outreach.audience.profile import AddressData, ConsentData, SubscriberData
 from outreach.audience.subscribers import upsert_subscriber
 from outreach.campaigns.models import Campaign, Content, Service
+from outreach.campaigns.planning import freeze
 from outreach.core import clock
 from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import ApprovalPolicy, Role
@@ -148,6 +150,18 @@ def test_time_is_read_in_its_zone(alice: Person, campaign: Campaign) -> None:
     campaign.refresh_from_db()
     assert response["Location"] == f"/campaigns/{campaign.pk}/review"
     assert (campaign.starts_at, campaign.timezone) == (datetime(2030, 6, 1, 6, 30, tzinfo=UTC), "Europe/Sofia")
+
+
+def test_what_cannot_wait_is_ticked_and_frozen_with_the_plan(alice: Person, campaign: Campaign) -> None:
+    path = f"/campaigns/{campaign.pk}/when"
+    seen = []
+    for ticked in ({"pressing": "on"}, {}):
+        alice.post(path, start="now", zone="Europe/Sofia", **ticked)
+        campaign.refresh_from_db()
+        [box] = re.findall(r'<input[^>]*name="pressing"[^>]*>', alice.see(path))
+        seen.append((campaign.is_pressing, "checked" in box, freeze(campaign, is_whole=False).get("is_pressing")))
+
+    assert seen == [(True, True, True), (False, False, None)]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from outreach.audience.models import Address, Import, ImportRejection, Subscribe
 from outreach.campaigns.models import Campaign, Run, Service
 from outreach.core import clock
 from outreach.core.models import Account, Alert, Organisation
-from outreach.core.vocabulary import CampaignState
-from outreach.delivery.models import Delivery
+from outreach.core.vocabulary import CampaignState, EvidenceSource, Goal
+from outreach.delivery.models import Counter, Delivery
+from outreach.events.call_secrets import make_call_secret
+from outreach.events.stages import add_evidence
 from tests.web.console.conftest import Person
 
 
@@ -76,12 +78,27 @@ def an_alert(organisation: Organisation, number: int) -> Alert:
     )
 
 
+def a_digest_run(organisation: Organisation, number: int) -> Run:
+    told = a_run(organisation, number)
+    run = Run.objects.create(
+        organisation=organisation, kind="digest", occurrence=clock.now(), as_of=clock.now(), started_at=clock.now(),
+        salt=b"salt", state="finished", frozen={"digest": {"channel": "email", "messages": {str(told.pk): {}}}},
+    )  # fmt: skip
+    for kind, name, reason in (("state", "accepted", ""), ("receipt", "delivered", ""), ("event", "opened", "human")):
+        Counter.objects.create(run=run, slot=0, kind=kind, channel="email", name=name, reason=reason, count=1)
+    a_delivery(run, a_person(organisation, 10 * number))
+    return run
+
+
 LISTS: dict[str, tuple[str, Callable[[Organisation, int], Any]]] = {
     "topics": ("/topics", a_topic),
+    "tree of topics": ("/topics/arrange", a_topic),
+    "public tree": ("/join/ministry/topics", a_topic),
     "services": ("/services", a_service),
     "accounts": ("/accounts", an_account),
     "campaigns": ("/campaigns", a_campaign),
     "people": ("/people", a_person),
+    "digests": ("/digests", a_digest_run),
     "runs on home": ("/", a_run),
     "alerts on home": ("/", an_alert),
     "runs alone": ("/home/running", a_run),
@@ -128,6 +145,44 @@ def test_rejected_rows_ask_as_often_for_three_as_for_one(alice: Person) -> None:
     assert len(for_three) == len(for_one)
 
 
+def test_digests_tell_when_to_whom_and_of_what_and_open_their_receipts(alice: Person, charlie: Person) -> None:
+    empty = alice.see("/digests")
+    run = a_digest_run(alice.organisation, 1)
+    listed, opened = alice.see("/digests"), alice.see(f"/digests/{run.pk}")
+
+    assert ("No digest has gone yet" in empty, "Choose when they come" in empty) == (True, True)
+    assert (f'href="/digests/{run.pk}?state=delivered">1</a>' in listed, "Campaign 1" in listed) == (True, True)
+    assert ("Person 10" in opened, f"/deliveries/{run.pk}-" in opened, "Campaign 1" in opened) == (True, True, True)
+    assert (charlie.see(f"/digests/{run.pk}", 404) != opened, "Campaign 1" in charlie.see("/digests")) == (True, False)
+
+
+def test_evidence_of_a_person_and_secrets_of_a_service_ask_as_often_for_three_as_for_one(alice: Person) -> None:
+    person, service = a_person(alice.organisation, 9), a_service(alice.organisation, 8)
+    Subscriber.objects.update(is_measured=True)
+    person.refresh_from_db()
+    paths = (f"/people/{person.pk}/stages", f"/people/{person.pk}", f"/services/{service.pk}/calls")
+
+    def asked(number: int) -> list[int]:
+        run = a_run(alice.organisation, number)
+        run.frozen = {"tracking": "individual"}
+        run.save()
+        add_evidence(
+            list(Goal)[number], EvidenceSource.SERVICE, organisation=alice.organisation.pk, run=run,
+            service=a_service(alice.organisation, number + 100), subscriber=person,
+        )  # fmt: skip
+        make_call_secret(alice.actor, service)
+        counts = []
+        for path in paths:
+            with CaptureQueriesContext(connection) as queries:
+                alice.see(path)
+            counts.append(len(queries))
+        return counts
+
+    asked(0)
+    assert asked(1) == asked(2)
+    assert alice.see(paths[0]).count("Service 10") == 3
+
+
 def a_delivery(run: Run, person: Subscriber) -> None:
     address = person.addresses.get()
     Delivery.objects.create(
@@ -172,8 +227,55 @@ def test_audience_asks_as_often_for_three_as_for_one(alice: Person) -> None:
     assert len(for_three) == len(for_one)
 
 
+def test_those_whom_nothing_is_told_are_listed_apart_from_those_of_a_digest(alice: Person) -> None:
+    campaign = a_campaign(alice.organisation, 1)
+    topic = campaign.topics.get()
+    an_account(alice.organisation, 1)
+    at_once, daily, bounced = (a_person(alice.organisation, number) for number in (11, 12, 13))
+    for person, frequency in ((at_once, None), (daily, 1), (bounced, None)):
+        Subscription.objects.create(subscriber=person, topic=topic, channel="email", frequency=frequency)
+    bounced.addresses.update(state="invalid")
+    alice.post(f"/campaigns/{campaign.pk}/message/email/bg", subject="Ново", body="Текст", format="markdown")
+    path = f"/campaigns/{campaign.pk}/audience"
+
+    skipped, unsent = alice.see(f"{path}?state=skipped"), alice.see(f"{path}?state=unsent")
+
+    assert f"{path}?state=unsent" in alice.see(f"/campaigns/{campaign.pk}/review")
+    assert [f"Person {number}" in skipped for number in (11, 12, 13)] == [False, True, True]
+    assert [f"Person {number}" in unsent for number in (11, 12, 13)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "path", ["/campaigns", "/notices", "/inbox", "/suppressions", "/digests", "/campaigns/{}/deliveries"]
+)
+def test_a_page_of_a_list_that_nobody_made_is_none(alice: Person, path: str) -> None:
+    where = path.format(a_campaign(alice.organisation, 1).pk)
+    assert [alice.client.get(f"{where}?cursor={one}").status_code for one in ("broken", "-1", "%00")] == [404, 404, 404]
+
+
 def test_messages_that_are_no_longer_kept_say_so(alice: Person) -> None:
     run = a_run(alice.organisation, 1)
     Run.objects.filter(pk=run.pk).update(retired_at=clock.now())
 
     assert "These messages are no longer kept" in alice.see(f"/campaigns/{run.campaign_id}/deliveries")
+
+
+def place(topic: Topic) -> tuple[int | None, dict[str, str]]:
+    return Topic.objects.values_list("parent", "name").get(pk=topic.pk)
+
+
+def test_topics_are_arranged_by_buttons_and_strangers_reach_none(alice: Person, bob: Person, charlie: Person) -> None:
+    first, second = a_topic(alice.organisation, 1), a_topic(alice.organisation, 2)
+
+    moved = alice.post(f"/topics/{second.pk}/step", step="in")
+    assert (moved.status_code, moved["Location"]) == (302, f"/topics/arrange#topic-{second.pk}")
+    assert place(second)[0] == first.pk
+    assert "Under “" in alice.see("/topics/arrange")
+
+    refused = alice.post(f"/topics/{first.pk}", name_en="First", parent=str(second.pk))
+    assert (refused.status_code, "o-error" in refused.content.decode()) == (200, True)
+    assert alice.post(f"/topics/{second.pk}", name_en="Second", parent="").status_code == 302
+    assert place(second) == (None, {"en": "Second"})
+
+    assert bob.post(f"/topics/{first.pk}/step", step="down").status_code == 403
+    assert charlie.post(f"/topics/{first.pk}/step", step="down").status_code == 404

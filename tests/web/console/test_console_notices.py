@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from outreach.campaigns.models import Run
+from outreach.campaigns.models import Campaign, NoticeTemplate, Run
+from outreach.core import clock
 from outreach.core.access import product_itself
 from outreach.core.models import Account, Alert, AuditEntry, Organisation
 from outreach.delivery.models import Delivery, Notice
@@ -17,6 +18,7 @@ from outreach.delivery.notice_call import NoticeCall
 from outreach.delivery.notice_templates import create_template
 from outreach.delivery.notices import send_notice
 from outreach.delivery.runs import hold_run
+from outreach.events.feedback import Feedback
 from tests.web.console.conftest import Person
 
 TEXT = {"channel": "email", "language": "en", "subject": "Permit {{ data.number }}", "body": "Fetch it."}
@@ -130,3 +132,39 @@ def test_a_stranger_sees_and_stops_nothing(alice: Person, charlie: Person, membe
     assert answers == [404, 404]
     charlie.see(f"/deliveries/{notice.run_id}-{notice.delivery}", status=404)
     assert Run.objects.get().state == "held"
+
+
+def test_answers_to_notices_have_a_page_by_template_and_a_file(alice: Person, bob: Person, charlie: Person) -> None:
+    for number, slug in enumerate(("permit", "appointment")):
+        a_template(alice.organisation, slug)
+        notice = a_notice(alice.organisation, number, template=slug)
+        for question, value, text in (("satisfied", 5 - number, ""), ("words", None, f"=Words of {slug}")):
+            Feedback.objects.create(
+                organisation=alice.organisation, run=notice.run, question=question, value=value, text=text,
+                channel="email", language="en", source="page", at=clock.now(),
+            )  # fmt: skip
+    campaign = Campaign.objects.create(organisation=alice.organisation, name="Other")
+    Feedback.objects.create(
+        organisation=alice.organisation,
+        campaign=campaign,
+        question="satisfied",
+        value=1,
+        channel="email",
+        at=clock.now(),
+    )
+    permit = NoticeTemplate.objects.get(slug="permit")
+    whole, one = alice.see("/notices/answers"), alice.see(f"/notices/answers?template={permit.pk}")
+    lines = alice.see(f"/notices/answers?template={permit.pk}&file=csv").splitlines()
+
+    assert f"/notices/answers?template={permit.pk}" in alice.see("/notices")
+    assert "Of 2 people who answered, 2 are satisfied" in whole
+    assert ("Of 1 person who answered, 1 is satisfied" in one, "Words of appointment" in one) == (True, False)
+    assert [line.split(",")[1:6] for line in lines[1:]] == [
+        ["The permit", "", "words", "", "'=Words of permit"],
+        ["The permit", "", "satisfied", "5", ""],
+    ]
+    assert "Nobody answered yet" in bob.see("/notices/answers")
+    assert [
+        who.client.get(f"/notices/answers?template={key}").status_code
+        for who, key in ((charlie, permit.pk), (alice, "x"), (alice, 999))
+    ] == [404, 404, 404]

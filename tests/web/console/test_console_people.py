@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from outreach.audience.imports import run_import
-from outreach.audience.models import Import, Subscriber, Topic
+from outreach.audience import import_intake
+from outreach.audience.import_intake import stored_file
+from outreach.audience.import_undo import run_undo
+from outreach.audience.imports import resume_imports, run_import
+from outreach.audience.models import Consent, Import, Subscriber, Topic
 from outreach.audience.profile import AddressData, ConsentData, SubscriberData
+from outreach.audience.sealing import seal_consents
 from outreach.audience.subscribers import upsert_subscriber
 from outreach.campaigns.models import Service
+from outreach.core.access import product_itself
 from outreach.core.models import Account, AuditEntry
 from outreach.core.secrets import unseal
-from outreach.core.vocabulary import Role
+from outreach.core.vocabulary import Bearing, EvidenceSource, Goal, Role
 from outreach.delivery.adapters import describe
+from outreach.events.stages import add_evidence
 from outreach.sandbox.models import SandboxMessage
+from outreach.web.console import people, person_stages
 from tests.web.console.conftest import Person
 
 CSV = "email;name;language\nana@example.org;Ana;en\nnot an address;Boris;bg\n"
@@ -103,6 +112,88 @@ def test_a_wish_is_written_by_those_who_may_and_see_the_person(
     assert "Save the wish" not in approver.see(f"/people/{ana.pk}")
 
 
+def test_staff_write_down_a_pause_and_end_it(alice: Person, charlie: Person, ana: Subscriber) -> None:
+    refused = [alice.post(f"/people/{ana.pk}/pause", length="date", until="2020-01-01").status_code]
+    assert "still to come" in alice.see(f"/people/{ana.pk}")
+    answer = alice.post(f"/people/{ana.pk}/pause", length="week")
+    page = alice.see(f"/people/{ana.pk}")
+    refused.append(charlie.post(f"/people/{ana.pk}/pause", length="").status_code)
+
+    ana.refresh_from_db()
+    assert (refused, answer["Location"], ana.paused_until is not None) == ([302, 404], f"/people/{ana.pk}", True)
+    assert ("The pause is written down" in page, "Campaigns leave this person alone until" in page) == (True, True)
+    alice.post(f"/people/{ana.pk}/pause", length="")
+    ana.refresh_from_db()
+    assert ana.paused_until is None
+    entries = AuditEntry.objects.filter(noun_id=str(ana.pk), action__in=["subscriber.paused", "subscriber.resumed"])
+    assert list(entries.order_by("pk").values_list("action", "user")) == [
+        ("subscriber.paused", alice.user.pk),
+        ("subscriber.resumed", alice.user.pk),
+    ]
+
+
+def test_staff_write_down_quiet_hours(alice: Person, charlie: Person, ana: Subscriber) -> None:
+    path = f"/people/{ana.pk}/quiet-hours"
+    hours = {"quiet_from": "22:00", "quiet_to": "07:00"}
+    assert (charlie.post(path, **hours).status_code, alice.post(path, **hours)["Location"]) == (
+        404,
+        f"/people/{ana.pk}",
+    )
+    page = alice.see(f"/people/{ana.pk}")
+    assert ('value="22:00"' in page, "The quiet hours are written down" in page) == (True, True)
+    alice.post(path, quiet_from="22:00", quiet_to="22:00")
+    assert "an end that is not the beginning" in alice.see(f"/people/{ana.pk}")
+    alice.post(path, quiet_from="", quiet_to="")
+    ana.refresh_from_db()
+    assert (ana.quiet_from, ana.quiet_to) == (None, None)
+
+
+def test_addresses_are_added_corrected_and_retired_one_by_one(alice: Person, ana: Subscriber) -> None:
+    path = f"/people/{ana.pk}/addresses"
+    first = ana.addresses.get().pk
+
+    alice.post(path, channel="sms", value="0888111222")
+    alice.post(path, channel="sms", value="0888111222")
+    twice = alice.see(f"/people/{ana.pk}")
+    alice.post(f"{path}/{first}", value="anna@example.org")
+    phone = ana.addresses.get(channel="sms").pk
+    alice.post(f"{path}/{first}/retire")
+    page = alice.see(f"/people/{ana.pk}")
+    alice.post(f"{path}/{phone}/retire")
+    kept = alice.see(f"/people/{ana.pk}")
+
+    assert "The person has this address already." in twice
+    assert ("It was the last one of its channel: 1 subscription ended." in page, "anna@example.org" in page) == (
+        True, False
+    )  # fmt: skip
+    assert ("This is the only address." in kept, ana.addresses.get().pk) == (True, phone)
+    actions = AuditEntry.objects.filter(action__startswith="address.").order_by("pk").values_list("action", flat=True)
+    assert list(actions) == ["address.added", "address.corrected", "address.retired"]
+
+
+def test_a_history_goes_on_page_by_page(alice: Person, ana: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    ana.consents.create(action="withdrawn", source="page", at=ana.created_at)
+    monkeypatch.setattr(people, "PAGE", 1)
+
+    first = alice.see(f"/people/{ana.pk}")
+    [cursor] = re.findall(r'href="[?]cursor=([^"]+)"', first)
+    second = alice.see(f"/people/{ana.pk}?cursor={cursor}")
+
+    assert ("Back to the newest" in second, "?cursor=" in second) == (True, False)
+    assert alice.client.get(f"/people/{ana.pk}?cursor=x").status_code == 404
+
+
+def test_who_may_be_in_twice_is_listed(alice: Person, ana: Subscriber) -> None:
+    empty = alice.see("/people/doubles")
+    data = SubscriberData(addresses=[AddressData(channel="sms", value="0888111222")], name="Ana Petrova")
+    twin = upsert_subscriber(product_itself(alice.organisation), data)[0]
+
+    page = alice.see("/people/doubles")
+
+    assert ("Nobody looks alike" in empty, "0888111222" in page) == (True, True)
+    assert f"/people/{ana.pk}/doubles/{twin.pk}" in page
+
+
 def test_erasing_a_person_leaves_no_name(alice: Person, ana: Subscriber) -> None:
     response = alice.post(f"/people/{ana.pk}/erase")
 
@@ -112,21 +203,119 @@ def test_erasing_a_person_leaves_no_name(alice: Person, ana: Subscriber) -> None
     assert alice.client.get(f"/people/{ana.pk}").status_code == 404
 
 
+#: What a form says of the consent, beside its columns.
+EVIDENCE = {
+    "consent_source": "fair", "consent_at": "01.05.2026", "consent_text_version": "v2", "known": "overwrite"
+}  # fmt: skip
+
+
+def hand_in(person: Person, topic: Topic, content: str) -> Import:
+    """A file that waits for its columns to be confirmed."""
+    file = SimpleUploadedFile("people.csv", content.encode())
+    response = person.client.post("/people/import", {"topic": topic.pk, "file": file})
+    job = Import.objects.latest("pk")
+    assert (response["Location"], job.state) == (f"/people/imports/{job.pk}/columns", "received")
+    return job
+
+
+def cells(page: str) -> list[tuple[str, str]]:
+    """The cells of the file's rows, and whether they are marked as wrong."""
+    return re.findall(r'<td( class="wrong")?>([^<]*)</td>', page[page.index('id="rows"') :])
+
+
 def test_import_takes_good_rows_and_shows_bad_ones_in_their_columns(alice: Person, topic: Topic) -> None:
+    job = hand_in(alice, topic, CSV)
     response = alice.client.post(
-        "/people/import", {"topic": topic.pk, "file": SimpleUploadedFile("people.csv", CSV.encode())}
+        f"/people/imports/{job.pk}/columns",
+        EVIDENCE | {"column_0": "email", "column_1": "name", "column_2": "language"},
     )
-    job = Import.objects.get()
     waiting = alice.see(f"/people/imports/{job.pk}/progress")
     run_import(job.pk)
 
     page = alice.see(f"/people/imports/{job.pk}")
     lines = alice.client.get(f"/people/imports/{job.pk}/rejected.csv").getvalue()
+    missing = alice.client.get(f"/people/imports/{job.pk}/rejected.ndjson").status_code
     assert response["Location"] == f"/people/imports/{job.pk}"
     assert 'hx-trigger="every 1s"' in waiting
     assert ("1 row was not taken" in page, '<td class="wrong">not an address</td>' in page) == (True, True)
+    assert (f"/people/imports/{job.pk}/rejected.xlsx" in page, missing) == (True, 404)
+    assert lines.decode().splitlines()[0] == "\ufeffoutreach_line,outreach_reason,email,name,language,outreach_row"
     assert "not an address" in lines.decode()
     assert alice.client.get(f"/people/imports/{job.pk}/progress")["HX-Refresh"] == "true"
+
+
+def test_an_import_is_taken_back_after_saying_what_that_does(alice: Person, topic: Topic, ana: Subscriber) -> None:
+    job = hand_in(alice, topic, "email;name\nana@example.org;Anna\nboris@example.org;Boris\n")
+    alice.client.post(f"/people/imports/{job.pk}/columns", EVIDENCE | {"column_0": "email", "column_1": "name"})
+    run_import(job.pk)
+    offered = f"/people/imports/{job.pk}/undo" in alice.see(f"/people/imports/{job.pk}")
+
+    question = alice.see(f"/people/imports/{job.pk}/undo")
+    response = alice.post(f"/people/imports/{job.pk}/undo")
+    waiting = alice.see(f"/people/imports/{job.pk}/undo/progress")
+    run_undo(job.pk)
+
+    ana.refresh_from_db()
+    page = alice.see(f"/people/imports/{job.pk}")
+    assert (offered, "People taken out again</dt><dd>1</dd>" in question) == (True, True)
+    assert (response["Location"], 'hx-trigger="every 1s"' in waiting) == (f"/people/imports/{job.pk}", True)
+    assert (ana.name, "boris@example.org" in alice.see("/people")) == ("Ana Petrova", False)
+    assert ("Taken back" in page, "2 people looked at" in page, f"/people/imports/{job.pk}/undo\"" in page) == (
+        True, True, False
+    )  # fmt: skip
+    assert alice.client.get(f"/people/imports/{job.pk}/undo/progress")["HX-Refresh"] == "true"
+    assert "The import is taken back already." in alice.see(f"/people/imports/{job.pk}/undo")
+
+
+def test_columns_are_guessed_shown_changed_and_confirmed(alice: Person, topic: Topic) -> None:
+    job = hand_in(alice, topic, "Адрес;Град;Бележка\na@b.bg;Варна;тайна\nc@b.bg;Русе;\n")
+    form = EVIDENCE | {"column_0": "email", "column_1": "attribute", "column_2": "left_out"}
+
+    first = alice.see(f"/people/imports/{job.pk}/columns")
+    wrong = alice.client.post(f"/people/imports/{job.pk}/columns", form | {"column_1": "kind", "look": "1"})
+    twice = alice.client.post(f"/people/imports/{job.pk}/columns", form | {"column_1": "email"})
+    bare = alice.client.post(f"/people/imports/{job.pk}/columns", form | {"consent_at": ""}).content.decode()
+    assert "Say when they gave their consent, or which column says it." in bare
+    assert (Import.objects.get().state, Import.objects.get().mapping) == (
+        "received", {"Адрес": "email", "Град": "attribute", "Бележка": "attribute"}
+    )  # fmt: skip
+    done = alice.client.post(f"/people/imports/{job.pk}/columns", form)
+    run_import(job.pk)
+
+    assert "All of the first 2 rows can be taken" in first
+    assert ("2 rows cannot be taken" in wrong.content.decode(), cells(wrong.content.decode())) == (
+        True,
+        [
+            ("", "The kind is not citizen, business, official or partner."),
+            ("", "a@b.bg"), (' class="wrong"', "Варна"), ("", "тайна"),
+            ("", "The kind is not citizen, business, official or partner."),
+            ("", "c@b.bg"), (' class="wrong"', "Русе"), ("", ""),
+        ],
+    )  # fmt: skip
+    assert "Another column is taken for this already." in twice.content.decode()
+    assert done["Location"] == f"/people/imports/{job.pk}"
+    assert set(Consent.objects.values_list("source", "text_version")) == {("fair", "v2")}
+    assert list(Subscriber.objects.order_by("pk").values_list("addresses__normalised", "attributes")) == [
+        ("a@b.bg", {"Град": "Варна"}),
+        ("c@b.bg", {"Град": "Русе"}),
+    ]
+    assert alice.client.post(f"/people/imports/{job.pk}/columns", form)["Location"] == f"/people/imports/{job.pk}"
+
+
+def test_a_file_that_is_not_confirmed_is_deleted_by_hand_or_after_a_day(
+    alice: Person, charlie: Person, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = hand_in(alice, topic, CSV), hand_in(alice, topic, CSV)
+    stranger = charlie.client.post(f"/people/imports/{first.pk}/discard").status_code
+    response = alice.post(f"/people/imports/{first.pk}/discard")
+    resume_imports()
+    kept = list(Import.objects.values_list("pk", flat=True)), stored_file(second).exists()
+
+    monkeypatch.setattr(import_intake, "PATIENCE", timedelta(0))
+    resume_imports()
+
+    assert (stranger, response["Location"], kept) == (404, "/people/import", ([second.pk], True))
+    assert (Import.objects.count(), stored_file(first).exists(), stored_file(second).exists()) == (0, False, False)
 
 
 @pytest.mark.parametrize(
@@ -324,3 +513,56 @@ def test_every_icon_that_a_template_names_is_in_the_sprite() -> None:
     named = set(re.findall(r'icon\("([a-z0-9-]+)"', templates)) | set(re.findall(r'sign="([a-z0-9-]+)"', code))
 
     assert named - sprite == set()
+
+
+def test_a_persons_page_gives_the_signed_proof_of_the_consents(alice: Person, ana: Subscriber) -> None:
+    seal_consents()
+    link = f"/people/{ana.pk}/consents.json"
+
+    answer = alice.client.get(link)
+
+    proof = json.loads(answer.content)
+    assert link in alice.see(f"/people/{ana.pk}")
+    assert answer["Content-Disposition"] == f'attachment; filename="consents-{ana.pk}.json"'
+    assert [consent["block"] for consent in proof["consents"]] == [1]
+    assert '"text_version":"2026-1"' in proof["consents"][0]["text"]
+
+
+def test_people_are_downloaded_from_a_page(alice: Person, bob: Person, ana: Subscriber, topic: Topic) -> None:
+    page = alice.see("/people/export")
+    answer = alice.client.post("/people/export", {"topic": topic.pk, "segment": "", "form": "ndjson"})
+
+    assert ("Download the file" in page, "/people/export" in alice.see("/people")) == (True, True)
+    assert answer["Content-Disposition"] == f'attachment; filename="ministry-{topic.slug}.ndjson"'
+    assert [json.loads(line)["email"] for line in answer.getvalue().splitlines()] == ["ana@example.org"]
+    assert alice.client.post("/people/export", {"topic": topic.pk, "form": "pdf"}).status_code == 200
+    assert bob.client.get("/people/export").status_code == 403
+
+
+def test_a_persons_page_says_how_far_they_came(
+    alice: Person, charlie: Person, ana: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "How far this person came" not in alice.see(f"/people/{ana.pk}")
+    ana.is_measured = True
+    ana.save()
+    service = Service.objects.create(
+        organisation=alice.organisation, slug="permit", name={"en": "Building permit"}, url="https://p.example"
+    )
+    for stage, bearing in ((Goal.USES, Bearing.FOR), (Goal.RECOMMENDS, Bearing.AGAINST)):
+        add_evidence(
+            stage, EvidenceSource.SERVICE, organisation=alice.organisation.pk, service=service, subscriber=ana,
+            bearing=bearing,
+        )  # fmt: skip
+    page, path = alice.see(f"/people/{ana.pk}"), f"/people/{ana.pk}/stages"
+    monkeypatch.setattr(person_stages, "PAGE", 1)
+    newest = alice.see(path)
+    cursor = re.search(r"cursor=([^\"&]+)", newest)
+
+    wanted = ("How far this person came", "Uses", "Recommends", "Not reached", "Building permit", "100% sure", path)
+    assert [word for word in wanted if word not in page] == []
+    assert cursor is not None
+    assert [("Recommends" in one, "Uses" in one) for one in (newest, alice.see(f"{path}?cursor={cursor[1]}"))] == [
+        (True, False),
+        (False, True),
+    ]
+    assert [who.client.get(f"{path}?cursor=x").status_code for who in (alice, charlie)] == [404, 404]

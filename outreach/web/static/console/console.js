@@ -67,7 +67,20 @@ function fillLiveFrames() {
   }
 }
 
+/* On a telephone the rows of a list stand one under the other; each cell says its column. */
+function nameCells() {
+  for (const table of document.querySelectorAll("table.o-stack")) {
+    const names = [...table.tHead.rows[0].cells].map((cell) => (cell.querySelector(".o-vh") ? "" : cell.textContent.trim()));
+    for (const cell of table.querySelectorAll("tbody td")) {
+      if (names[cell.cellIndex] && cell.colSpan === 1) cell.dataset.column = names[cell.cellIndex];
+      if (cell.textContent.trim() === "–") cell.dataset.empty = "";
+    }
+  }
+}
+nameCells();
+
 document.addEventListener("htmx:afterSettle", () => {
+  nameCells();
   applyLook();
   fillLiveFrames();
 });

@@ -1,0 +1,36 @@
+"""Applying anew what providers told us, for when our own reading of it was mended, or effects were lost."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import Error as DatabaseTrouble
+
+from outreach.core.errors import OutreachError
+from outreach.events.hooks import apply_call
+from outreach.events.models import HookCall
+
+logger = logging.getLogger(__name__)
+
+
+def replay(*, since: datetime, account: int | None = None) -> dict[str, int]:
+    """Apply the kept calls that came since then, oldest first; how many were, wait still, and cannot be.
+
+    Keys of what follows from a call are made from the call itself, so nothing happens or counts twice, in whatever
+    order. Of opens, clicks and replies no call is kept once it was applied: their events and words are kept instead.
+    """
+    calls = HookCall.objects.filter(received_at__gte=since).exclude(event={})
+    chosen = calls if account is None else calls.filter(account=account)
+    found = {"applied": 0, "waiting": 0, "failed": 0}
+    for pk in chosen.order_by("received_at", "pk").values_list("pk", flat=True).iterator():
+        found[_apply(pk)] += 1
+    return found
+
+
+def _apply(pk: int) -> str:
+    try:
+        return "applied" if apply_call(pk, is_again=True) else "waiting"
+    except (OutreachError, DatabaseTrouble):
+        logger.exception("a call-back cannot be applied", extra={"action": "hook.replay", "call": pk})
+        return "failed"

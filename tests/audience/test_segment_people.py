@@ -1,0 +1,57 @@
+"""Counting whom a rule means: exactly, or from a sample whose interval holds the truth."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from django.db import connection
+
+from outreach.audience.models import Subscriber
+from outreach.audience.rules import read_rule
+from outreach.audience.segment_people import Count, count_people, estimate_people, estimated, sample_people
+from outreach.core.models import Organisation
+
+pytestmark = pytest.mark.django_db
+
+
+def test_people_below_count_and_others_do_not(ministry: Organisation) -> None:
+    below = Organisation.objects.create(slug="below", parent=ministry)
+    others = Organisation.objects.create(slug="others")
+    made = [Subscriber.objects.create(organisation=one, language="bg") for one in (ministry, below, others)]
+    Subscriber.objects.create(organisation=ministry, erased_at="2026-01-01T00:00:00Z")
+    known = read_rule({"language": {"in": ["bg"]}}, ministry)
+
+    assert count_people(ministry, known) == Count(count=2, low=2, high=2, is_exact=True)
+    assert sample_people(ministry, known) == made[:2]
+
+
+def test_without_patience_it_is_an_estimate(ministry: Organisation) -> None:
+    draw = random.Random(3)
+    kinds = [draw.choice(("citizen", "citizen", "business")) for _ in range(4000)]
+    Subscriber.objects.bulk_create(Subscriber(organisation=ministry, kind=kind) for kind in kinds)
+    known = read_rule({"kind": {"in": ["business"]}}, ministry)
+    found = estimate_people(ministry, known, part=0.3)
+
+    assert not found.is_exact
+    assert found.low <= kinds.count("business") <= found.high
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_the_interval_holds_the_truth_nineteen_times_of_twenty(share: float) -> None:
+    """Pages that are alike within themselves, as those of an imported file are."""
+    draw, pages, held = random.Random(5), 4_000, 0
+    world = [sum(draw.random() < min(1, 2 * share * (page % 2)) for _ in range(25)) for page in range(pages)]
+    for _ in range(200):
+        hits = [one for one in world if draw.random() < 0.05]
+        found = estimated(sum(hits), squares=sum(one * one for one in hits), part=0.05)
+        held += found.low <= sum(world) <= found.high
+
+    assert held >= 180
+
+
+def test_nobody_in_the_sample_is_not_nobody() -> None:
+    assert estimated(0, squares=0, part=0.01) == Count(count=0, low=0, high=300, is_exact=False)

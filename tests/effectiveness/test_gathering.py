@@ -1,0 +1,211 @@
+"""Evidence of the stages: gathered from sums, told by others, taken back by new rows, guarded by the database."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Sum
+
+from outreach.audience.erasure import erase_subscriber
+from outreach.campaigns.models import Run, Service
+from outreach.core.access import product_itself
+from outreach.core.vocabulary import Bearing, EventKind, EvidenceSource, Goal, Verdict
+from outreach.delivery.check import LedgerCheck
+from outreach.delivery.models import Counter
+from outreach.effectiveness.gathering import gather, gather_all, gather_lately
+from outreach.effectiveness.recount import check_what_came_back
+from outreach.effectiveness.report import as_json, report
+from outreach.events.bursts import judge_bursts
+from outreach.events.conversions import record_conversion
+from outreach.events.erasure import follow_merge
+from outreach.events.models import Conversion
+from outreach.events.record import Happening, record
+from outreach.events.stage_answers import add_answer, judge_answer
+from outreach.events.stages import StageEvidence, add_evidence
+from tests.events.conftest import make_sent
+
+
+@pytest.fixture
+def sent(db: None) -> Any:
+    found = make_sent()
+    Counter.objects.create(
+        run=found.run, slot=0, kind="state", channel="email", language="bg", name="accepted", reason="", count=10
+    )
+    return found
+
+
+def pieces(*fields: str) -> list[tuple[Any, ...]]:
+    return list(StageEvidence.objects.order_by("pk").values_list(*fields))
+
+
+def people(sent: Any) -> dict[str, int | None]:
+    return {stage["stage"]: stage["people"] for stage in as_json(report(sent.run.campaign))["funnel"]}
+
+
+def click(sent: Any, link: int = 0, *, seconds: float = 0, delivery: int | None = None) -> None:
+    at = sent.run.as_of + timedelta(minutes=4, seconds=seconds)
+    whose = sent.delivery if delivery is None else delivery
+    facts: dict[str, Any] = {"channel": "email", "language": "bg", "link": link, "at": at}
+    record(Happening(kind=EventKind.CLICKED, run=sent.run.pk, delivery=whose, **facts))
+
+
+def test_a_group_s_evidence_is_what_its_sums_say_and_a_late_verdict_takes_it_back(sent: Any) -> None:
+    for link in range(2):
+        click(sent, link, seconds=link / 10)
+    record(Happening(kind=EventKind.OPENED, run=sent.run.pk, channel="email", language="bg", verdict=Verdict.UNCERTAIN))
+    before = people(sent)
+
+    assert (gather_lately(), gather_lately()) == (4, 0)
+    assert people(sent) == before
+    judge_bursts()
+    assert gather([sent.run.pk]) == 2
+
+    assert pieces("stage", "source", "bearing", "confidence", "people", "subscriber") == [
+        ("knows", "delivery", "for", 0.6, 10, None),
+        ("understands", "open", "uncertain", 0.3, 1, None),
+        ("interested", "click", "for", 0.9, 2, None),
+        ("interested", "click", "for", 0.9, 0, sent.subscriber.pk),
+        ("interested", "click", "for", 0.9, -2, None),
+        ("interested", "click", "for", 0.0, 0, sent.subscriber.pk),
+    ]
+    assert people(sent) == before | {"understands": 0, "interested": 0}
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_in_individual_tracking_the_readers_are_named_until_a_verdict_falls(sent: Any) -> None:
+    for link in range(4):
+        click(sent, link, seconds=link / 10)
+
+    def named() -> tuple[Any, ...]:
+        return pieces("subscriber", "source", "stage", "confidence", "people")[-1]
+
+    gather_lately()
+    before = named()
+    gather_lately()
+    assert (before, StageEvidence.objects.filter(subscriber__isnull=False).count()) == (
+        (sent.subscriber.pk, "click", "interested", 0.9, 0),
+        1,
+    )
+    judge_bursts()
+    gather_lately()
+    assert named() == (sent.subscriber.pk, "click", "interested", 0.0, 0)
+    assert gather_lately() == 0
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_who_read_stays_named_after_a_merge_and_once_deliveries_are_retired(sent: Any) -> None:
+    click(sent)
+    gather_lately()
+    kept = sent.organisation.subscribers.create(is_measured=True)
+    sent.subscriber.merged_into, sent.subscriber.is_measured = kept, False
+    sent.subscriber.save()
+    follow_merge(sent.subscriber.pk, kept.pk)
+    gather_all()
+    Run.objects.update(retired_at=sent.run.as_of)
+    gather_all()
+    named = StageEvidence.objects.filter(source="click", subscriber__isnull=False)
+    assert list(named.values_list("subscriber", "confidence")) == [(kept.pk, 0.9)]
+
+
+def test_whoever_is_told_of_twice_counts_once(sent: Any) -> None:
+    service = Service.objects.create(organisation=sent.organisation, slug="pay", name={}, url="https://x.bg")
+    sent.run.campaign.services.add(service)
+    actor = product_itself(sent.organisation)
+    for _time in range(2):
+        record_conversion(actor, service="pay", name="used", delivery=f"{sent.run.pk}-{sent.delivery}")
+    record_conversion(actor, service="pay", name="asked a question", delivery=f"{sent.run.pk}-{sent.delivery}")
+    add_evidence(Goal.INTERESTED, EvidenceSource.REPLY, organisation=sent.organisation.pk, run=sent.run)
+
+    assert pieces("stage", "source", "people", "subscriber", "services") == [
+        ("uses", "service", 1, sent.subscriber.pk, [service.pk]),
+        ("uses", "service", 0, sent.subscriber.pk, [service.pk]),
+        ("interested", "reply", 1, None, [service.pk]),
+    ]
+    assert people(sent)["uses"] == 1
+
+
+def test_in_aggregate_evidence_names_nobody(db: None) -> None:
+    sent = make_sent(is_measured=False)
+    Service.objects.create(organisation=sent.organisation, slug="pay", name={}, url="https://x.bg")
+    for _time in range(2):
+        record_conversion(
+            product_itself(sent.organisation), service="pay", name="used", delivery=f"{sent.run.pk}-{sent.delivery}"
+        )
+    assert pieces("stage", "people", "subscriber") == [("uses", 1, None), ("uses", 0, None)]
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("satisfied", ["against", "against", "uncertain", "for", "for"]),
+        ("recommends", ["against"] * 7 + ["uncertain"] * 2 + ["for"] * 2),
+    ],
+)
+def test_answers_speak_for_or_against(question: str, said: list[str]) -> None:
+    first = {"satisfied": 1, "recommends": 0}[question]
+    assert [str(judge_answer(question, first + n).bearing) for n in range(len(said))] == said
+
+
+def test_another_answer_takes_the_earlier_one_back(sent: Any) -> None:
+    whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "subscriber": sent.subscriber}
+    add_answer("satisfied", 1, **whose)
+    add_answer("satisfied", 5, before=1, **whose)
+
+    assert pieces("bearing", "confidence", "people") == [("against", 1.0, 1), ("against", 1.0, -1), ("for", 1.0, 1)]
+    stage = as_json(report(sent.run.campaign))["funnel"][4]
+    assert (stage["people"], stage["against"], stage["sources"]) == (1, 0, {"answer": 1})
+
+
+def test_the_database_refuses_change_and_an_erasure_takes_the_name(sent: Any) -> None:
+    add_evidence(
+        Goal.USES, EvidenceSource.SERVICE, organisation=sent.organisation.pk, run=sent.run, subscriber=sent.subscriber
+    )
+    for change in ({"people": 5}, {"subscriber": None, "stage": "knows"}, {"subscriber": sent.subscriber.pk + 1}):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            StageEvidence.objects.update(**change)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        StageEvidence.objects.all().delete()
+    erase_subscriber(product_itself(sent.organisation), sent.subscriber)
+    assert pieces("stage", "subscriber", "people") == [("uses", None, 1)]
+
+
+def test_a_merged_person_s_evidence_is_the_kept_one_s(sent: Any) -> None:
+    whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run}
+    add_evidence(Goal.USES, EvidenceSource.SERVICE, subscriber=sent.subscriber, **whose)
+    kept = sent.organisation.subscribers.create(is_measured=True)
+    follow_merge(sent.subscriber.pk, kept.pk)
+    add_evidence(Goal.USES, EvidenceSource.SERVICE, subscriber=kept, **whose)
+
+    assert pieces("subscriber", "people") == [(None, 1), (None, -1), (kept.pk, 1), (kept.pk, 0)]
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_sums_that_differ_from_the_pieces_are_named(sent: Any) -> None:
+    gather([sent.run.pk])
+    Counter.objects.filter(kind="stage").update(count=F("count") + 1)
+    found = check_what_came_back(LedgerCheck(campaign=None), sent.run.campaign)
+
+    assert [problem.message for problem in found.problems] == [
+        "evidence tells of 10 people of email bg knows:delivery for, but 11 were counted"
+    ]
+
+
+def test_the_migration_takes_what_was_told_before(sent: Any) -> None:
+    service = Service.objects.create(organisation=sent.organisation, slug="pay", name={}, url="https://x.bg")
+    for minute in range(2):
+        Conversion.objects.create(
+            organisation=sent.organisation, service=service, name="used", run=sent.run, delivery=sent.delivery,
+            subscriber=sent.subscriber, at=sent.run.as_of + timedelta(minutes=minute),
+        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(importlib.import_module("outreach.migrations.0046_stage_evidence").FILL)
+
+    assert pieces("stage", "people", "subscriber", "channel", "services", "bearing") == [
+        ("uses", 1, sent.subscriber.pk, "email", [service.pk], str(Bearing.FOR)),
+        ("uses", 0, sent.subscriber.pk, "email", [service.pk], str(Bearing.FOR)),
+    ]
+    assert Counter.objects.filter(kind="stage").aggregate(sum=Sum("count")) == {"sum": 1}
