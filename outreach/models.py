@@ -19,7 +19,7 @@ from outreach.audience.models import (
     Suppression,
     Topic,
 )
-from outreach.audience.pending import SignUp, SignUpRules, SignUpTally
+from outreach.audience.pending import SignUp, SignUpRules
 from outreach.audience.suppression_import import SuppressionImport, SuppressionRejection
 from outreach.campaigns.models import (
     Approval,
@@ -42,6 +42,7 @@ from outreach.core.models import (
     Installation,
     Membership,
     Organisation,
+    Tally,
     User,
 )
 from outreach.delivery.models import Attempt, Batch, Counter, Delivery, Hand, Notice, Price, Spend
@@ -126,7 +127,6 @@ __all__ = [
     "Service",
     "SignUp",
     "SignUpRules",
-    "SignUpTally",
     "SignedConversion",
     "SleepQuestion",
     "SleepRule",
@@ -143,6 +143,7 @@ __all__ = [
     "SuppressionSync",
     "Survey",
     "SurveyResponse",
+    "Tally",
     "Topic",
     "TroubleMark",
     "TroubleNote",

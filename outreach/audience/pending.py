@@ -45,22 +45,6 @@ class SignUp(models.Model):
         return f"#{self.pk}"
 
 
-class SignUpTally(models.Model):
-    """How many forms came of a network in an hour, or e-mails went to an address in a day. Who, is not kept."""
-
-    #: MAC of what is counted.
-    key = models.CharField(max_length=32)
-    since = models.DateTimeField()
-    count = models.IntegerField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["key", "since"], name="tally_once")]
-        indexes = [models.Index(fields=["since"], name="tally_by_time")]
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-
 class SignUpRules(models.Model):
     """What an organisation adds to the rules of its sign-up; it holds for those below, too."""
 

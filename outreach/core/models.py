@@ -286,3 +286,19 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Tally(models.Model):
+    """How often somebody asked for something in an hour or a day of the clock. Who, is not kept."""
+
+    #: MAC of what is counted.
+    key = models.CharField(max_length=32)
+    since = models.DateTimeField()
+    count = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "since"], name="tally_once")]
+        indexes = [models.Index(fields=["since"], name="tally_by_time")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

@@ -22,6 +22,10 @@ _BARE: Final = re.compile(
     re.I | re.M,
 )
 _ITS_DOMAIN: Final = re.compile(r"in domain [\"'<]?([\w-]+(?:\.[\w-]+)+)", re.I)
+#: How an institution's server explains what addresses it has: with a word for anybody's name. `finger` is no mail.
+_FORM_OF_ITS_ADDRESSES: Final = re.compile(
+    r"(?<!finger )\b(?:NAME|USER(?:NAME)?|LOGIN|LOCALPART)@([\w-]+(?:\.[\w-]+)+)"
+)
 #: Words at the beginning of a line that are no recipient.
 _NO_NAMES: Final = frozenset(
     {
@@ -80,7 +84,10 @@ def _written_to(message: Message, text: str) -> list[str]:
 
 
 def _bare_names(explanation: str, message: Message, written_to: list[str]) -> list[str]:
-    """Recipients named without a domain: it is that of our own message's recipient, or of the server."""
+    """Recipients named without a domain: it is that of our own message's recipient, or of the server.
+
+    Of a server with several, each that it names: which of them we wrote to, what we sent tells.
+    """
     names = [name for name in dict.fromkeys(_BARE.findall(explanation)) if name.lower() not in _NO_NAMES]
     known = {address.partition("@")[0].lower(): address for address in written_to}
     whole = [known[name.lower()] for name in names if name.lower() in known]
@@ -88,7 +95,12 @@ def _bare_names(explanation: str, message: Message, written_to: list[str]) -> li
         return whole
     said = _ITS_DOMAIN.search(explanation)
     domain = said[1] if said else _domain_of_server(message)
-    return [f"{name}@{domain}" for name in names] if domain else []
+    forms = [form.lower() for form in _FORM_OF_ITS_ADDRESSES.findall(explanation) if _is_within(form.lower(), domain)]
+    return [f"{name}@{each}" for name in names for each in dict.fromkeys([*forms, domain]) if each]
+
+
+def _is_within(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
 
 
 def _domain_of_server(message: Message) -> str:

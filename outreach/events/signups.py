@@ -1,7 +1,7 @@
 """Sign-up with double opt-in: a form makes an e-mail, and only the link in it makes a subscriber.
 
 Whoever fills in a form learns nothing about the address: known and unknown ones get the same answer, and an e-mail, by
-the same statements. What is said is `signup_words`, what is counted `signup_limits`.
+the same statements. What is said is `signup_words`, what is counted `core.tallies`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from outreach.audience.profile import AddressData, ConsentData, SubscriberData
 from outreach.audience.signup_rules import refused_domains
 from outreach.audience.subscribers import truncated_ip, upsert_subscriber
 from outreach.audience.topic_tree import Branch, grow_tree, with_branches
-from outreach.core import clock
+from outreach.core import clock, tallies
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid, RateLimited
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import AddressState, Channel, Language, SubscriptionState
 from outreach.delivery.notices import send_own_words
 from outreach.events import signup_words, work
-from outreach.events.signup_limits import count_one, forget_tallies
 from outreach.events.signup_links import VALID, make_link
 
 #: Forms that one network may send in an hour: an office or a telephone network is many people.
@@ -91,10 +90,10 @@ def ask_to_join(organisation: Organisation, asked: Asked) -> bool:
     network = truncated_ip(asked.ip)
     if asked.source == "form" and network:
         most = MOST_WITH_WORK if work.is_done(asked.work, asked.email) else MOST_OF_NETWORK
-        if count_one("network", network, per=timedelta(hours=1)) > most:
+        if tallies.count_one("sign-up-network", network, per=timedelta(hours=1)) > most:
             raise RateLimited
     normalised, topics = _read(organisation, asked)
-    if count_one("address", f"{organisation.pk}:{normalised}", per=timedelta(days=1)) > MOST_TO_ADDRESS:
+    if tallies.count_one("sign-up-address", f"{organisation.pk}:{normalised}", per=timedelta(days=1)) > MOST_TO_ADDRESS:
         return False
     with transaction.atomic():
         sign_up = SignUp.objects.create(
@@ -218,7 +217,7 @@ def confirm(sign_up: SignUp, *, shown_in: str) -> None:
 
 def forget_expired() -> int:
     """Delete what no link confirms any more; how many."""
-    forget_tallies()
+    tallies.forget_tallies()
     return SignUp.objects.filter(created_at__lte=clock.now() - VALID).delete()[0]
 
 

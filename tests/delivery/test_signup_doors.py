@@ -13,11 +13,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from outreach.audience.models import Consent, Subscriber, Subscription
-from outreach.audience.pending import SignUp, SignUpTally
+from outreach.audience.pending import SignUp
 from outreach.audience.signup_rules import refuse_domains
 from outreach.core import clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Forbidden, Invalid
+from outreach.core.models import Tally
 from outreach.core.vocabulary import Role
 from outreach.events import signup_links, signups, work
 from outreach.web.public.join_snippet import join_snippet
@@ -67,12 +68,12 @@ def test_every_form_counts_also_one_that_is_refused(client: Client, world: World
         422
     ] * signups.MOST_OF_NETWORK
     assert join(client)[0] == 429
-    assert (SignUp.objects.count(), SignUpTally.objects.count()) == (0, 1)
-    kept = SignUpTally.objects.get()
+    assert (SignUp.objects.count(), Tally.objects.count()) == (0, 1)
+    kept = Tally.objects.get()
     assert not re.search(r"127|example", kept.key)
     with clock.frozen(clock.now() + signup_links.VALID):
         signups.forget_expired()
-    assert not SignUpTally.objects.exists()
+    assert not Tally.objects.exists()
 
 
 def proof(challenge: str, address: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
 from django import forms
 from django.conf import settings
@@ -11,6 +13,7 @@ from django.contrib.auth import logout as log_out
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.encoding import force_str
@@ -19,15 +22,33 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from outreach.audience.subscribers import truncated_ip
+from outreach.core import tallies
+from outreach.core.errors import RateLimited
 from outreach.core.models import User
 from outreach.core.vocabulary import Language, Permission
 from outreach.web.console.visit import CHOSEN, Visit, leave_language, posting
+from outreach.web.visitor import visitor_of
 
 THEMES: Final = ("system", "light", "dark")
 
 
+class Limit(NamedTuple):
+    """So many wrong passwords in a stretch of time close the door for the rest of it."""
+
+    most: int
+    per: timedelta
+
+
+#: Of one person from one network: who guesses elsewhere does not lock the person out at once.
+OF_PERSON_HERE: Final = Limit(10, timedelta(minutes=15))
+#: Of one person from anywhere, and of one network for anybody: guessing by many machines, or at many people.
+OF_PERSON: Final = Limit(100, timedelta(hours=1))
+OF_NETWORK: Final = Limit(100, timedelta(hours=1))
+
+
 class LogInForm(AuthenticationForm):
-    """E-mail and password."""
+    """E-mail and password. Wrong ones are counted, and too many refuse the right one, too (NIST SP 800-63B, 5.2.2)."""
 
     username = forms.EmailField(
         label=_("E-mail"),
@@ -41,10 +62,34 @@ class LogInForm(AuthenticationForm):
     error_messages = {
         "invalid_login": _("This e-mail and password do not belong together. Both are case-sensitive."),
         "inactive": _("This account is closed."),
+        "rate_limited": _(
+            "Too many wrong passwords. Please try again in an hour, or ask your administrator for a one-time link."
+        ),
     }
 
     def clean_username(self) -> str:
         return str(self.cleaned_data["username"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        tried = list(self._tried())
+        if any(tallies.counted(kind, who, per=limit.per) >= limit.most for kind, who, limit in tried):
+            raise ValidationError(self.error_messages["rate_limited"], code="rate_limited")
+        try:
+            return super().clean()
+        except ValidationError:
+            for kind, who, limit in tried:
+                tallies.count_one(kind, who, per=limit.per)
+            raise
+
+    def _tried(self) -> Iterator[tuple[str, str, Limit]]:
+        """What a wrong password counts against: kind, subject, limit."""
+        person = self.cleaned_data.get("username", "")
+        network = truncated_ip(visitor_of(self.request)) if self.request else ""
+        if person:
+            yield "log-in", person, OF_PERSON
+            yield "log-in-here", f"{network} {person}", OF_PERSON_HERE
+        if network:
+            yield "log-in-network", network, OF_NETWORK
 
 
 class LogIn(views.LoginView):
@@ -58,6 +103,12 @@ class LogIn(views.LoginView):
         response = super().form_valid(form)
         user = form.get_user()
         return leave_language(response, user.language) if isinstance(user, User) else response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.has_error(NON_FIELD_ERRORS, "rate_limited"):
+            response.status_code = RateLimited.status
+        return response
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic at run time

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Model, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.http import HttpResponse
 from django.utils.translation import get_language, ngettext
 
 from outreach.campaigns.models import Campaign, NoticeTemplate, Service
 from outreach.campaigns.survey import Survey
+from outreach.core import audit
 from outreach.core.errors import NotFound
 from outreach.core.spreadsheet import csv_rows
 from outreach.core.vocabulary import Channel, Question
@@ -96,7 +97,7 @@ def _finding(opinion: Opinion) -> str:
 def campaign_feedback(visit: Visit, key: int) -> HttpResponse:
     """Every answer to a campaign's questions as CSV."""
     campaign = visit.find(Campaign.objects.all(), key)
-    return _file(Feedback.objects.filter(campaign=campaign), f"feedback-{campaign.pk}.csv")
+    return _file(visit, campaign, Feedback.objects.filter(campaign=campaign), f"feedback-{campaign.pk}.csv")
 
 
 @visiting()
@@ -105,7 +106,7 @@ def service_feedback(visit: Visit, service_id: int) -> HttpResponse:
     found = visit.find(Service.objects.select_related("organisation"), service_id)
     rows = Feedback.objects.for_organisation(visit.organisation).filter(service=found)
     if visit.request.GET.get("file") == "csv":
-        return _file(rows, f"feedback-{found.slug}.csv")
+        return _file(visit, found, rows, f"feedback-{found.slug}.csv")
     names = dict(Channel.choices)
     return visit.show(
         "services/feedback.html", service=found, channel_names=names, surveys=surveys_of(found), **drawn(rows)
@@ -123,7 +124,8 @@ def notice_answers(visit: Visit) -> HttpResponse:
     rows = answers_to_notices(visit.organisation, chosen)
     if visit.request.GET.get("file") == "csv":
         named = rows.annotate(asked=KeyTextTransform("name", KeyTransform("campaign", "run__frozen")))
-        return _file(named, f"feedback-{chosen.slug if chosen else 'notices'}.csv")
+        name = chosen.slug if chosen else "notices"
+        return _file(visit, chosen or visit.organisation, named, f"feedback-{name}.csv")
     names = dict(Channel.choices)
     return visit.show("notices/answers.html", templates=templates, chosen=chosen, channel_names=names, **drawn(rows))
 
@@ -133,7 +135,8 @@ def surveys_of(service: Service) -> list[Survey]:
     return list(service.surveys.annotate(answered=Count("responses")).order_by("-pk"))
 
 
-def _file(rows: QuerySet[Feedback], name: str) -> HttpResponse:
+def _file(visit: Visit, of: Model, rows: QuerySet[Feedback], name: str) -> HttpResponse:
+    audit.record(visit.actor, "feedback.exported", of)
     newest = rows.select_related("campaign", "service").order_by("-pk")[:MOST_LINES]
     answer = HttpResponse("\ufeff" + csv_rows([COLUMNS, *_lines(newest)]), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -21,6 +21,7 @@ from outreach.audience.suppression_list import (
     newest_entries,
     take_off,
 )
+from outreach.core import audit
 from outreach.core.errors import Invalid
 from outreach.core.vocabulary import Channel, Permission, SuppressionReason
 from outreach.web.api.paging import write_cursor
@@ -102,6 +103,7 @@ def remove(visit: Visit, key: int) -> HttpResponse:
 @visiting(needs=Permission.EDIT_AUDIENCE)
 def export(visit: Visit) -> HttpResponse:
     """The lists as CSV, which another organisation here can import: hashes, not addresses."""
+    audit.record(visit.actor, "suppressions.exported", visit.organisation)
     answer = StreamingHttpResponse(entries_csv(visit.organisation), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="do-not-write-{visit.organisation.slug}.csv"'
     return answer  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from outreach.campaigns.models import Service
 from outreach.campaigns.survey import Survey
 from outreach.campaigns.surveys import MOST_QUESTIONS, change_survey, create_survey
+from outreach.core import audit
 from outreach.core.errors import Invalid
 from outreach.core.models import in_language
 from outreach.core.spreadsheet import csv_rows
@@ -165,6 +166,7 @@ def switch_survey(visit: Visit, key: int) -> HttpResponse:
 def export_survey(visit: Visit, key: int) -> HttpResponse:
     """Every reader's answers as CSV, a column a question."""
     found = _find(visit, key)
+    audit.record(visit.actor, "survey.exported", found)
     language = get_language() or "bg"
     asked = (_words(found, place, language) for place in range(len(found.items)))
     head = ["at", "language", "channel", "subscriber", *asked]

@@ -9,6 +9,7 @@ import pytest
 from outreach.campaigns.models import Campaign, Run, Service
 from outreach.campaigns.survey import Survey
 from outreach.core import clock
+from outreach.core.models import AuditEntry
 from outreach.events.feedback import Feedback, SurveyResponse
 
 from .conftest import Person
@@ -51,6 +52,8 @@ def test_both_give_a_file_that_no_spreadsheet_runs(alice: Person, service: Servi
         lines = alice.see(path).splitlines()
         assert (len(lines), lines[0].lstrip("\ufeff")[:37]) == (4, "at,campaign,service,question,value,te")
         assert "'=1+1 <script>" in lines[3]
+    told = AuditEntry.objects.filter(action="feedback.exported").order_by("pk").values_list("noun", "user")
+    assert list(told) == [("service", alice.user.pk), ("campaign", alice.user.pk)]
 
 
 def test_a_service_that_nobody_was_asked_about_says_what_to_do(
@@ -88,6 +91,7 @@ def test_a_survey_is_made_on_its_page_changed_and_closed(alice: Person, bob: Per
     assert "Of 1 person who answered, 1 is satisfied (4 or more)." in page
     assert "1 reader answered" in page
     assert alice.see(f"/services/surveys/{survey.pk}.csv").splitlines()[1].endswith(",bg,email,,5,Познат")
+    assert AuditEntry.objects.filter(action="survey.exported", noun_id=survey.pk).count() == 1
     assert alice.see(f"/services/surveys/{survey.pk}/change").count("Писмо") == 1
     Survey.objects.update(first_answer_at=clock.now())
     answered = alice.see(f"/services/surveys/{survey.pk}/change")

@@ -12,7 +12,7 @@ from outreach.audience.models import Suppression
 from outreach.audience.subscribers import AddressData, SubscriberData, upsert_subscriber
 from outreach.audience.suppression import suppress
 from outreach.audience.suppression_import import SuppressionImport, run_suppression_import
-from outreach.core.models import Organisation
+from outreach.core.models import AuditEntry, Organisation
 from outreach.core.vocabulary import Role
 from tests.web.console.conftest import Person
 
@@ -77,6 +77,9 @@ def test_strangers_see_nothing_of_it(ministry: Organisation, charlie: Person) ->
     assert "Nobody is on the list yet" in charlie.see("/suppressions")
     download = charlie.client.get("/suppressions.csv").getvalue()
     assert download.decode().splitlines() == ["\ufefforganisation,channel,hash,reason,source,note,since"]
+    assert list(AuditEntry.objects.filter(action="suppressions.exported").values_list("user", flat=True)) == [
+        charlie.user.pk
+    ]
 
 
 def test_person_page_says_which_address_is_on_a_list(alice: Person) -> None:
