@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ class Program:
     grace: float = 18.0
     #: Programs of a lower stage stop before those of a higher one.
     stage: int = 0
+
+
+#: Where programs write: our own output may be one line of JSON.
+STDERR: Final = 2
 
 
 @dataclass(kw_only=True)
@@ -93,6 +98,7 @@ class Supervisor:
             child.program.command,
             env=self.environment,
             stdin=subprocess.DEVNULL,
+            stdout=STDERR,
             start_new_session=True,  # Ctrl-C reaches us alone, and its whole group can be killed
             preexec_fn=die_with_parent(signal.SIGTERM),
         )

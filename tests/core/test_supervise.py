@@ -66,6 +66,15 @@ def test_child_that_dies_starts_again_and_its_own_children_are_gone(tmp_path: Pa
     wait_for(lambda: [is_alive(pid) for pid in pids_in(pids)] == [False] * 4)
 
 
+def test_what_programs_write_is_no_output_of_ours(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pids = tmp_path / "speaker"
+    with supervised(program("print('spoken', flush=True); " + WRITE + "time.sleep(600)", pids)):
+        wait_for(lambda: len(pids_in(pids)) == 1)
+
+    said = capfd.readouterr()
+    assert (said.out, "spoken" in said.err) == ("", True)
+
+
 def test_stop_kills_who_does_not_go_in_time(tmp_path: Path) -> None:
     pids = tmp_path / "stubborn"
     with supervised(program(STUBBORN, pids, grace=0.3)):
