@@ -136,6 +136,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "outreach.web.console.errors.RefusedValueMiddleware",
     "outreach.web.api.problems.ProblemMiddleware",
     "outreach.web.api.idempotency.IdempotencyMiddleware",
 ]

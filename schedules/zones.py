@@ -10,7 +10,11 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+#: Years of which every zone of the world can show a moment, and PostgreSQL can keep it.
+YEARS: Final = range(1900, 9000)
 
 
 class Decision(StrEnum):
@@ -57,8 +61,13 @@ def zone(name: str) -> ZoneInfo:
         raise UnknownZone(name) from err
 
 
+def is_of_our_time(at: datetime) -> bool:
+    """Whether the time can be kept and shown everywhere: one of the calendar's first or last day cannot."""
+    return at.year in YEARS
+
+
 def moment_of(local: datetime, zone_name: str) -> Moment:
-    """The moment at which a clock in the zone shows `local` (a naive time)."""
+    """The moment at which a clock in the zone shows `local` (a naive time of our time)."""
     place = zone(zone_name)
     first = local.replace(tzinfo=place, fold=0)
     second = local.replace(tzinfo=place, fold=1)

@@ -18,6 +18,7 @@ from outreach.audience.import_reasons import BadRow, UnreadableFile
 from outreach.audience.profile import LONGEST_ATTRIBUTE, LONGEST_ATTRIBUTE_NAME, LONGEST_NAME, is_timezone
 from outreach.audience.regions import find_region
 from outreach.core.vocabulary import DIGEST_DAYS, PERSONAL_CHANNELS, Frequency, Language, SubscriberKind
+from schedules.zones import is_of_our_time
 
 KINDS: Final = {
     **{kind: kind for kind in SubscriberKind.values},
@@ -250,12 +251,9 @@ def _frequency(text: str) -> Mapping[str, int | None]:
 def parse_time(text: str, *, zone: ZoneInfo) -> datetime | None:
     """The moment that a cell names, as ISO or Bulgarians write it; None where it is none."""
     moment = _iso_time(text) or _bulgarian_time(text)
-    if moment is None:
+    if moment is None or not is_of_our_time(moment):
         return None
-    try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except OverflowError:  # at the calendar's very ends
-        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _iso_time(text: str) -> datetime | None:

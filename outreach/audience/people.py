@@ -215,5 +215,5 @@ def _read_cursor(text: str) -> Place:
     try:
         way, key, number = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return Place(way=min(2, max(0, int(way))), key=str(key), id=int(number))
-    except (ValueError, TypeError) as err:
+    except (ValueError, TypeError, OverflowError) as err:
         raise Invalid({"cursor": [_("This page marker is not one of ours.")]}) from err

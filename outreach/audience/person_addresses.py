@@ -115,7 +115,8 @@ def _locked(actor: Actor, subscriber: Subscriber) -> Subscriber:
 
 def _own(subscriber: Subscriber, key: Any) -> Address:
     text = str(key)
-    found = Address.objects.filter(subscriber=subscriber, pk=int(text)).first() if text.isdecimal() else None
+    is_key = text.isdecimal() and len(text) < 19
+    found = Address.objects.filter(subscriber=subscriber, pk=int(text)).first() if is_key else None
     if found is None:
         raise NotFound
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
@@ -60,6 +61,10 @@ def upsert_subscriber(actor: Actor, data: SubscriberData) -> tuple[Subscriber, b
         return _upsert(actor, data, addresses, topics)
 
 
+#: So much the clocks of two machines may differ: a consent of the next moment is one of now.
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
 def read_subscriber(
     organisation: Organisation, data: SubscriberData
 ) -> tuple[SubscriberData, list[Address], list[Topic]]:
@@ -73,6 +78,8 @@ def read_subscriber(
     problems |= profile.check_fields(data) | checked.problems
     if not data.addresses:
         problems["addresses"] = [_("Give at least one address.")]
+    if data.consent and data.consent.at and data.consent.at > clock.now() + CLOCKS_DIFFER:
+        problems["consent/at"] = [_("This lies in the future.")]
     topics = _topics(organisation, data.topics, problems)
     profile.refuse(problems)
     return data, checked.addresses, topics
@@ -170,7 +177,7 @@ def _topics(organisation: Organisation, slugs: Sequence[str], problems: dict[str
 def _join(
     subscriber: Subscriber, topics: Sequence[Topic], consent: ConsentData | None, channels: Sequence[str]
 ) -> None:
-    given_at = (consent.at if consent else None) or clock.now()
+    given_at = min((consent.at if consent else None) or clock.now(), clock.now())
     for topic in topics:
         withdrawn = Subscription.objects.filter(
             subscriber=subscriber, topic=topic, state=SubscriptionState.UNSUBSCRIBED

@@ -134,6 +134,9 @@ class Reader:
         if at.tzinfo is None:
             self.complain(path, _("The time has no offset. Write it as 2026-04-14T09:30:00+03:00."))
             return None
+        if not zones.is_of_our_time(at):
+            self.complain(path, _("This time lies too far away: years from 1900 to 8999 can be kept."))
+            return None
         return at
 
     def zone(self, value: Any, path: str) -> str:

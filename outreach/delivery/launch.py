@@ -224,6 +224,8 @@ def _moment(at: datetime | str, timezone: str | None) -> datetime:
         moment = datetime.fromisoformat(at) if isinstance(at, str) else at
     except ValueError as err:
         raise Invalid({"at": [_("This is not a time. Write it as 2026-04-14T09:30:00+03:00.")]}) from err
+    if not zones.is_of_our_time(moment):
+        raise Invalid({"at": [_("This time lies too far away: years from 1900 to 8999 can be kept.")]})
     if moment.tzinfo is not None:
         return moment
     if not timezone:

@@ -40,7 +40,7 @@ def serve_feed(
     """The feed of a topic, or of the record of consents; 304 for a reader who has it, 404 where there is none."""
     feed_format = FORMATS.get(format_name)
     is_language = not language or language in Language.values
-    feed = _read(slug, language) if feed_format and is_language else None
+    feed = _read(slug, language) if feed_format and is_language and "\0" not in slug else None
     if feed_format is None or feed is None:
         return NO_SUCH_FEED
     own_url = feed_url(slug, format_name, language=language)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from typing import Any, Final
+from urllib.parse import quote
 
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
@@ -23,8 +24,17 @@ THREADS: Final = 16
 _bridge = WSGIMiddleware(_django, workers=THREADS)  # type: ignore[arg-type]  # WSGI's types, written twice
 
 
+#: What may stand in a query as it is (RFC 3986, 3.4), and what senders leave in it all the same.
+_AS_IT_IS: Final = "%/:=&?~#+!$,;'@()*[]"
+
+
 async def _site(scope: Scope, receive: Receive, send: Send) -> None:
-    """Django. The server's `receive` may give a future where the bridge needs a coroutine."""
+    """Django. The server's `receive` may give a future where the bridge needs a coroutine.
+
+    The bridge takes ASCII alone, but some programs send letters of a query as they were typed.
+    """
+    if not scope["query_string"].isascii():
+        scope = {**scope, "query_string": quote(scope["query_string"], safe=_AS_IT_IS).encode()}
 
     async def receive_next() -> Any:
         return await receive()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -125,6 +126,15 @@ def test_readers_and_django_are_served_by_one_process(served: Served) -> None:
 def wanted(sent: Sent) -> list[str]:
     rows = sent.subscriber.subscriptions.filter(state=SubscriptionState.SUBSCRIBED)
     return sorted(rows.values_list("topic__slug", flat=True))
+
+
+def test_letters_of_a_query_may_come_as_they_were_typed(served: Served) -> None:
+    request = "GET /join/nobody?topic=Здраве HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as link:
+        link.sendall(request.encode())
+        answer = link.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
 
 
 def test_a_gigabyte_is_refused_before_it_is_sent(served: Served) -> None:

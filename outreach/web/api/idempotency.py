@@ -38,7 +38,8 @@ class IdempotencyMiddleware:
             return self.get_response(request)
         if len(key) > 200:
             return problem(422, "An Idempotency-Key has at most 200 characters.", code="invalid")
-        token = find_token(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        scheme, _space, text = request.headers.get("Authorization", "").partition(" ")
+        token = find_token(text) if scheme.lower() == "bearer" else None
         return self.get_response(request) if token is None else self._once(request, token, key)
 
     def _once(self, request: HttpRequest, token: ApiToken, key: str) -> HttpResponseBase:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.core.exceptions import RequestDataTooBig
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -58,6 +60,8 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(AuthenticationError, _unauthenticated)
     api.add_exception_handler(Http404, _not_found)
     api.add_exception_handler(HttpError, _of_ninja)
+    api.add_exception_handler(RequestDataTooBig, _too_large)
+    api.add_exception_handler(DataError, _not_kept)
     api.add_exception_handler(Exception, _unforeseen)
 
 
@@ -86,8 +90,18 @@ WORDS: Final[dict[int, str]] = {
     404: "The API has no such call. All are at /api/docs.",
     405: "This address does not take this method. All calls are at /api/docs.",
     413: "The call is too large.",
+    422: "The call holds a value that cannot be kept.",
     500: "Something went wrong on our side. It was written to the log.",
 }
+
+
+def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
+    return problem(413, WORDS[413])
+
+
+def _not_kept(request: HttpRequest, error: Any) -> HttpResponse:
+    logger.warning("The database refused a value", exc_info=error, extra={"action": "api.refused"})
+    return problem(422, WORDS[422])
 
 
 def pointer(path: str) -> str:

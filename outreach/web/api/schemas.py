@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
+
+from schedules.zones import is_of_our_time
 
 Slug = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
 Names = Annotated[dict[str, str], Field(description="A text in each language: {bg, en}.")]
@@ -19,10 +22,12 @@ Often = Literal["immediate", "daily", "weekly"]
 
 
 def storable(value: Any) -> Any:
-    """Refuse text that PostgreSQL cannot keep: the character NUL, and halves of a surrogate pair."""
+    """Refuse what PostgreSQL cannot keep: the character NUL, halves of a surrogate pair, `1e999` and NaN."""
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise PydanticCustomError("not_text", "This holds a character that is not text.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("not_finite", "This is not a number that can be kept.")
     elif isinstance(value, dict):
         for name, inner in value.items():
             storable(name)
@@ -42,6 +47,15 @@ class Body(Schema):
     @classmethod
     def _is_text(cls, value: Any) -> Any:
         return storable(value)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _is_of_our_time(cls, value: Any) -> Any:
+        if isinstance(value, datetime) and not is_of_our_time(value):
+            raise PydanticCustomError(
+                "not_of_our_time", "This time lies too far away: years from 1900 to 8999 can be kept."
+            )
+        return value
 
 
 class ServiceIn(Body):

@@ -18,7 +18,7 @@ from outreach.campaigns.senders import usable_accounts
 from outreach.core.access import Actor
 from outreach.core.errors import NotFound
 from outreach.core.models import Account, Organisation
-from outreach.core.vocabulary import RunKind
+from outreach.core.vocabulary import Permission, RunKind
 from outreach.delivery.accounts import change_account, create_account
 from outreach.delivery.adapters import adapter_names, check_account, describe
 from outreach.delivery.cost import as_json as cost_json
@@ -129,6 +129,7 @@ def patch_account(request: Caller, account_id: str, payload: AccountPatch) -> An
 
 @router.post("/accounts/{account_id}/check", response=dict[str, Any], summary="Look for what would stop sending")
 def post_account_check(request: Caller, account_id: str) -> Any:
+    request.auth.require(Permission.MANAGE_ACCOUNTS)
     found = [asdict(problem) for problem in check_account(find(_accounts(request.auth.organisation), account_id))]
     for problem in found:
         del problem["values"]  # the message has them

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_noop as _
 
 from outreach.web.formats import size
+
+logger = logging.getLogger(__name__)
 
 #: status -> heading, text
 PAGES: Final = {
@@ -59,6 +65,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """For `CSRF_FAILURE_VIEW`."""
     return _page(request, 403, *CSRF)
+
+
+class RefusedValueMiddleware:
+    """A value that the database cannot keep, such as the character NUL in an address: bad input, no fault of ours."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DataError):
+            return None
+        logger.warning("The database refused a value", exc_info=exception, extra={"action": "web.refused"})
+        return bad_request(request)
 
 
 def _page(request: HttpRequest, status: int, heading: str, text: str, **values: str) -> HttpResponse:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from outreach.core.errors import Invalid, NotFound
+from outreach.core.errors import Invalid, NotFound, StateConflict
 from outreach.core.models import User
 from outreach.core.vocabulary import Channel, ConversationState, Permission
 from outreach.delivery.models import Delivery
@@ -107,6 +108,8 @@ def answer(visit: Visit, key: int) -> HttpResponse:
         verbs.answer(visit.actor, talk, text)
     except Invalid as invalid:
         return _show(visit, talk, draft=text, wrong=" ".join(map(str, invalid.fields["text"])))
+    except StateConflict as conflict:
+        return _show(visit, talk, draft=text, wrong=str(conflict.message))
     visit.tell(_("The answer is on its way to %(person)s.") % {"person": talk})
     return visit.go("conversation", key=key)
 
@@ -130,12 +133,15 @@ def sort(visit: Visit, key: int) -> HttpResponse:
     talk = _find(visit, key)
     chosen = visit.request.POST.get("assignee", "")
     user = User.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 10 else None
+    labels = visit.request.POST.get("labels", "").split(",")
     try:
-        if user != talk.assignee:
-            verbs.assign(visit.actor, talk, user)
-        verbs.label(visit.actor, talk, visit.request.POST.get("labels", "").split(","))
+        with transaction.atomic():
+            if user != talk.assignee:
+                verbs.assign(visit.actor, talk, user)
+            verbs.label(visit.actor, talk, labels)
     except Invalid as invalid:
         sentence = " ".join(str(each) for texts in invalid.fields.values() for each in texts)
+        talk.assignee, talk.labels = user, [word.strip() for word in labels]  # as they were chosen; nothing is kept
         return _show(visit, talk, wrong=sentence)
     visit.tell(_("Saved."))
     return visit.go("conversation", key=key)

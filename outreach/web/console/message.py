@@ -15,7 +15,7 @@ from outreach.audience.models import Subscriber, Subscription
 from outreach.campaigns.drafts import change_campaign, remove_content, save_content
 from outreach.campaigns.models import Campaign, Content
 from outreach.campaigns.senders import usable_accounts
-from outreach.core.errors import Invalid, NotFound, ReviewFailed
+from outreach.core.errors import Invalid, NotFound, ReviewFailed, StateConflict
 from outreach.core.vocabulary import (
     EDITABLE,
     PERSONAL_CHANNELS,
@@ -143,6 +143,8 @@ def message(visit: Visit, key: int, channel: str = "", language: str = "") -> Ht
             return visit.go("message_of", key=campaign.pk, channel=channel, language=language)
         except Invalid as invalid:
             form.take(invalid)
+        except StateConflict as conflict:  # somebody scheduled it meanwhile: what was written must not be lost
+            form.add_error(None, str(conflict.message))
     people = _sample(visit, campaign, language)
     chosen = _person(visit, visit.request.GET.get("person", "") or (people[0].pk if people else ""))
     return visit.show(

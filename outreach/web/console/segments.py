@@ -80,24 +80,22 @@ class Builder:
         """What a control offers."""
         if argument.words is not None:
             return [(str(value), label) for value, label in argument.words.choices if value]
-        return self._offers()[argument.refers]
+        return self._offers[argument.refers]
 
+    @cached_property
     def _offers(self) -> Mapping[str, list[tuple[str, Any]]]:
-        if "offers" not in self.__dict__:
-            self.__dict__["offers"] = {
-                "region": [(code, region_name(code, get_language() or "")) for code in BULGARIAN],
-                "topic": [(topic.slug, str(topic)) for topic in usable_topics(self.organisation)],
-                "service": [(service.slug, str(service)) for service in usable_services(self.organisation)],
-                "snapshot": [
-                    (str(one.pk), one.name) for one in usable_segments(self.organisation).filter(taken_at__isnull=False)
-                ],
-                "campaign": [
-                    (str(one.pk), one.name)
-                    for one in Campaign.objects.for_organisation(self.organisation).order_by("-pk")[:MOST_CAMPAIGNS]
-                ],
-            }
-        offers: Mapping[str, list[tuple[str, Any]]] = self.__dict__["offers"]
-        return offers
+        return {
+            "region": [(code, region_name(code, get_language() or "")) for code in BULGARIAN],
+            "topic": [(topic.slug, str(topic)) for topic in usable_topics(self.organisation)],
+            "service": [(service.slug, str(service)) for service in usable_services(self.organisation)],
+            "snapshot": [
+                (str(one.pk), one.name) for one in usable_segments(self.organisation).filter(taken_at__isnull=False)
+            ],
+            "campaign": [
+                (str(one.pk), one.name)
+                for one in Campaign.objects.for_organisation(self.organisation).order_by("-pk")[:MOST_CAMPAIGNS]
+            ],
+        }
 
 
 def _place_of(path: str, places: Mapping[str, str]) -> str:
@@ -161,7 +159,11 @@ def remove_segment(visit: Visit, key: int) -> HttpResponse:
 
 @posting(needs=Permission.EDIT_AUDIENCE)
 def snapshot(visit: Visit, key: int) -> HttpResponse:
-    taken = take_snapshot(visit.actor, visit.find(Segment.objects.select_related("organisation"), key))
+    try:
+        taken = take_snapshot(visit.actor, visit.find(Segment.objects.select_related("organisation"), key))
+    except Invalid as invalid:  # it names what is gone
+        visit.complain(invalid)
+        return visit.go("segment", key=key)
     if taken.is_whole:
         visit.tell(_("The people of now are kept as “%(name)s”.") % {"name": taken.name})
         return visit.go("segments")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date as date_of
 from datetime import datetime
 from typing import Any, Final
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -19,10 +21,14 @@ from outreach.web.console.campaigns import campaign_of
 from outreach.web.console.forms import ConsoleForm, one_of
 from outreach.web.console.visit import Visit, filling
 from outreach.web.formats import zones
-from schedules.zones import local_time, moment_of
+from schedules.zones import YEARS, local_time, moment_of
 
 AT_ONCE: Final = "now"
 AT_A_TIME: Final = "time"
+OF_OUR_TIME: Final = (
+    MinValueValidator(date_of(YEARS.start, 1, 1)),
+    MaxValueValidator(date_of(YEARS.stop - 1, 12, 31)),
+)
 
 
 class WhenForm(ConsoleForm):
@@ -31,7 +37,9 @@ class WhenForm(ConsoleForm):
         _("When does it start?"),
         ((AT_ONCE, _("When somebody presses Start")), (AT_A_TIME, _("By itself, at this time"))),
     )
-    date = forms.DateField(label=_("Date"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    date = forms.DateField(
+        label=_("Date"), required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=OF_OUR_TIME
+    )
     time = forms.TimeField(
         label=pgettext_lazy("of day", "Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
     )
@@ -39,6 +47,7 @@ class WhenForm(ConsoleForm):
     until_date = forms.DateField(
         label=_("Not after"),
         required=False,
+        validators=OF_OUR_TIME,
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text=_("Whoever was not written to by then is not written to: late news helps nobody."),
     )

@@ -77,7 +77,10 @@ def _often(given: QueryDict) -> str:
 
 def _site(request: HttpRequest) -> str:
     """Where the form stood, for the record: '' for our own page. Nothing is allowed or refused by it."""
-    host = storable_text(urlsplit(request.headers.get("Origin", "")).hostname or "")[:255]
+    try:
+        host = storable_text(urlsplit(request.headers.get("Origin", "")).hostname or "")[:255]
+    except ValueError:  # it is no address
+        host = ""
     is_ours = not host or host in {urlsplit(settings.BASE_URL).hostname, request.get_host().partition(":")[0]}
     if is_ours:
         return "elsewhere" if "embedded" in request.POST else ""

@@ -259,7 +259,7 @@ def _frequencies(request: HttpRequest) -> dict[tuple[int, str], str]:
 def _chosen(request: HttpRequest) -> dict[int, list[str]]:
     """The form's `topic-ID` fields, each with the channels marked."""
     return {
-        int(name.removeprefix("topic-")): request.POST.getlist(name)
+        topic: request.POST.getlist(name)
         for name in request.POST
-        if name.startswith("topic-") and name.removeprefix("topic-").isdecimal()
+        if name.startswith("topic-") and (topic := _number(name.removeprefix("topic-"))) is not None
     }

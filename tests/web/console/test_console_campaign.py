@@ -325,3 +325,12 @@ def test_sms_in_latin_letters_is_offered_and_never_saved_by_itself(alice: Person
     assert "Zdraveyte, {{ (subscriber.name)|latin }}! Mozhete da podadete" in page
     assert "not saved yet" in page
     assert Content.objects.get(campaign=campaign).body == body
+
+
+def test_a_text_that_was_written_while_somebody_scheduled_it_is_not_lost(alice: Person, campaign: Campaign) -> None:
+    Campaign.objects.update(state="scheduled")
+    path = f"/campaigns/{campaign.pk}/message/email/en"
+    page = alice.post(path, subject="News", body="An hour of work", format="markdown").content.decode()
+
+    assert ("An hour of work" in page, "o-alarm" in page) == (True, True)
+    assert Content.objects.get(channel="email", language="en").body.startswith("Hello")

@@ -129,3 +129,20 @@ def test_the_list_asks_the_same_however_long_it_is(alice: Person, account: Accou
             alice.see(f"/inbox/{talks[0].pk}")
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_an_answer_that_cannot_leave_stays_in_the_field(alice: Person, account: Account) -> None:
+    talk = wrote(account)
+    Account.objects.update(adapter="twilio", channel="sms")
+    answer = alice.post(f"/inbox/{talk.pk}/answer", text="До 30 април.")
+
+    assert ("До 30 април." in answer.content.decode(), Notice.objects.count()) == (True, 0)
+
+
+def test_a_label_that_is_refused_leaves_the_assignment_as_it_was(alice: Person, account: Account) -> None:
+    talk = wrote(account)
+    page = alice.post(f"/inbox/{talk.pk}/sort", assignee=alice.user.pk, labels="taxes," + "x" * 100).content.decode()
+
+    talk.refresh_from_db()
+    assert (talk.assignee, talk.labels) == (None, [])
+    assert (f'<option value="{alice.user.pk}" selected' in page, "taxes, xxx" in page) == (True, True)

@@ -238,3 +238,10 @@ def test_a_snapshot_is_renamed_and_says_when_it_was_taken(alice: Person, ministr
     assert "it stays as it was taken" in page
     assert answer.status_code == 302
     assert list(Segment.objects.filter(pk=taken.pk).values("name", "where")) == [{"name": "Then", "where": taken.where}]
+
+
+def test_a_snapshot_of_what_names_something_gone_says_so(alice: Person, ministry: Organisation) -> None:
+    kept = Segment.objects.create(organisation=ministry, name="Gone", where={"topic": {"in": ["gone"]}})
+    answer = alice.post(f"/segments/{kept.pk}/snapshot")
+
+    assert (answer.status_code, answer["Location"], Segment.objects.count()) == (302, f"/segments/{kept.pk}", 1)
