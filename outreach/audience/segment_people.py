@@ -44,6 +44,15 @@ FROM (
     WHERE {who} GROUP BY substr(tidsend(s.ctid), 1, 4)
 ) AS pages
 """
+#: Of how many pages, and how many there are.
+_PAGES: Final = """
+SELECT (
+    SELECT count(*) FROM (
+        SELECT FROM outreach_subscriber s TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (7)
+        GROUP BY substr(tidsend(s.ctid), 1, 4)
+    ) AS drawn
+), pg_relation_size('outreach_subscriber') / current_setting('block_size')::int
+"""
 _SET: Final = "SELECT set_config(%s, %s, true)"
 #: Nearly how many people there are, without looking.
 _PEOPLE: Final = "SELECT reltuples FROM pg_class WHERE oid = 'outreach_subscriber'::regclass"
@@ -83,21 +92,25 @@ def estimate_people(organisation: Organisation, known: KnownRule, *, part: float
     most = MOST_LOOKED_UP if condition.looks_elsewhere else MOST_READ
     with _settings(_ONE_BY_ONE) as cursor:
         cursor.execute(_PEOPLE)
-        part = min(part, most / max(cursor.fetchone()[0], 1))
-        cursor.execute(sql, {**params, "percent": part * 100})
+        percent = {"percent": 100 * min(part, most / max(cursor.fetchone()[0], 1))}
+        cursor.execute(_PAGES, percent)
+        drawn, pages = cursor.fetchone()
+        cursor.execute(sql, {**params, **percent})
         hits, squares = cursor.fetchone()
-    return estimated(hits, squares=squares, part=part)
+    return estimated(hits, squares=squares, drawn=max(drawn, 1), pages=max(pages, 1))
 
 
-def estimated(hits: int, *, squares: int, part: float) -> Count:
-    """The count in all pages, by the hits in those that were drawn and the sum of their squares. Pure.
+def estimated(hits: int, *, squares: int, drawn: int, pages: int) -> Count:
+    """The count in all `pages`, by the hits in the `drawn` ones and the sum of their squares. Pure.
 
-    Horvitz and Thompson's estimate for pages of which each is drawn by itself. It needs no number of pages: some may be
-    empty, and nobody knows how many.
+    The mean of a page's hits, times the pages, with the interval of a sample of clusters (Cochran, Sampling Techniques,
+    9A.2): how many pages chance drew does not matter, and what nearly all of them hold alike is nearly certain.
     """
-    count = round(hits / part)
+    part = drawn / pages
+    deviations = max(0.0, squares - hits**2 / drawn) * drawn / max(drawn - 1, 1)
     # The rule of three: what none of n draws has is in fewer than 3/n of all, nineteen times of twenty.
-    spread = SURE * math.sqrt((1 - part) * squares) / part if hits else 3 / part
+    spread = max(SURE * math.sqrt((1 - part) * deviations), 3.0) / part
+    count = round(hits / part)
     low, high = max(hits, math.floor(count - spread)), math.ceil(count + spread)
     return Count(count=count, low=low, high=high, is_exact=False, part=part)
 

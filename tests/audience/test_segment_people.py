@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from outreach.audience.models import Subscriber
+from outreach.audience.regions import BULGARIAN
 from outreach.audience.rules import read_rule
 from outreach.audience.segment_people import Count, count_people, estimate_people, estimated, sample_people
 from outreach.core.models import Organisation
@@ -28,30 +29,42 @@ def test_people_below_count_and_others_do_not(ministry: Organisation) -> None:
 
 def test_without_patience_it_is_an_estimate(ministry: Organisation) -> None:
     draw = random.Random(3)
-    kinds = [draw.choice(("citizen", "citizen", "business")) for _ in range(4000)]
-    Subscriber.objects.bulk_create(Subscriber(organisation=ministry, kind=kind) for kind in kinds)
-    known = read_rule({"kind": {"in": ["business"]}}, ministry)
-    found = estimate_people(ministry, known, part=0.3)
+    places = draw.choices(list(BULGARIAN), k=4000)
+    Subscriber.objects.bulk_create(Subscriber(organisation=ministry, region=place) for place in places)
+    rules = {place: read_rule({"region": {"in": [place]}}, ministry) for place in BULGARIAN}
+    found = {place: estimate_people(ministry, known, part=0.3) for place, known in rules.items()}
 
-    assert not found.is_exact
-    assert found.low <= kinds.count("business") <= found.high
+    assert not any(one.is_exact for one in found.values())
+    assert sum(one.low <= places.count(place) <= one.high for place, one in found.items()) >= 0.85 * len(BULGARIAN)
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout')")
         assert cursor.fetchone() == ("0",)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
 def test_the_interval_holds_the_truth_nineteen_times_of_twenty(share: float) -> None:
     """Pages that are alike within themselves, as those of an imported file are."""
     draw, pages, held = random.Random(5), 4_000, 0
-    world = [sum(draw.random() < min(1, 2 * share * (page % 2)) for _ in range(25)) for page in range(pages)]
+    world = [sum(draw.random() < share * (0.5 + page % 2) for _ in range(25)) for page in range(pages)]
     for _ in range(200):
         hits = [one for one in world if draw.random() < 0.05]
-        found = estimated(sum(hits), squares=sum(one * one for one in hits), part=0.05)
+        squares = sum(one * one for one in hits)
+        found = estimated(sum(hits), squares=squares, drawn=len(hits), pages=pages)
         held += found.low <= sum(world) <= found.high
 
     assert held >= 180
 
 
-def test_nobody_in_the_sample_is_not_nobody() -> None:
-    assert estimated(0, squares=0, part=0.01) == Count(count=0, low=0, high=300, is_exact=False)
+def test_how_many_pages_chance_drew_does_not_matter() -> None:
+    few, many = (estimated(10 * drawn, squares=200 * drawn, drawn=drawn, pages=5_000) for drawn in (40, 60))
+
+    assert (few.count, many.count) == (50_000, 50_000)
+    assert many.high - many.low < few.high - few.low
+
+
+def test_nobody_in_the_sample_is_not_nobody_and_all_of_it_not_everybody() -> None:
+    nobody = estimated(0, squares=0, drawn=5, pages=500)
+    everybody = estimated(100, squares=2_000, drawn=5, pages=500)
+
+    assert nobody == Count(count=0, low=0, high=300, is_exact=False)
+    assert everybody == Count(count=10_000, low=9_700, high=10_300, is_exact=False)
