@@ -53,6 +53,12 @@ PAGES = {
     "services": "/services",
     "service": "{service}",
     "service-new": "/services/new",
+    "service-opinions": "{service}/feedback",
+    "service-calls": "{service}/calls",
+    "service-register": "{service}/register",
+    "survey-new": "{service}/surveys/new",
+    "survey": "{survey}",
+    "survey-change": "{survey}/change",
     "topics": "/topics",
     "topic": "{topic}",
     "topic-new": "/topics/new",
@@ -61,11 +67,22 @@ PAGES = {
     "thresholds": "/suppressions/thresholds",
     "suppression-new": "/suppressions/new",
     "attributes": "/attributes",
+    "attribute": "{attribute}",
     "attribute-new": "/attributes/new",
     "person-change": "{person}/change",
+    "person-doubles": "{person}/doubles",
+    "person-stages": "{person}/stages",
+    "doubles": "/people/doubles",
     "topics-arrange": "/topics/arrange",
     "segments": "/segments",
+    "segment": "{segment}",
     "segment-new": "/segments/new",
+    "sleepy": "/asleep",
+    "sleepy-new": "/asleep/new",
+    "frequency": "/frequency",
+    "digests": "/digests",
+    "notices": "/notices",
+    "notice-answers": "/notices/answers",
     "sign-up": "/topics/sign-up",
     "accounts": "/accounts",
     "account": "{account}",
@@ -73,6 +90,7 @@ PAGES = {
     "prices": "{account}/prices",
     "costs": "/costs",
     "senders": "/senders",
+    "domains": "/domains",
     "look": "/look",
     "sandbox-email": "/sandbox?channel=email",
     "sandbox-sms": "/sandbox?channel=sms",
@@ -114,12 +132,24 @@ def places(desk: Desk) -> dict[str, str]:
         ("import", "/people", r"/people/imports/\d+"),
         ("service", "/services", r"/services/\d+"),
         ("topic", "/topics", r"/topics/\d+"),
+        ("attribute", "/attributes", r"/attributes/\d+"),
+        ("segment", "/segments", r"/segments/\d+"),
         ("account", "/accounts", r"/accounts/\d+"),
         ("receipt", f"/campaigns/{found['sent']}/deliveries", r"/deliveries/[\w-]+"),
     ):
         page.goto(list_path)
         found[name] = next((link for link in sorted(links(page)) if re.fullmatch(pattern, link)), "")
-    return {**found, **_places_of_readers(desk)}
+    return {**found, "survey": _survey(page), **_places_of_readers(desk)}
+
+
+def _survey(page: Page) -> str:
+    """The first survey that any service has."""
+    page.goto("/services")
+    for service in sorted(link for link in links(page) if re.fullmatch(r"/services/\d+", link)):
+        page.goto(f"{service}/feedback")
+        if surveys := sorted(link for link in links(page) if re.fullmatch(r"/services/surveys/\d+", link)):
+            return surveys[0]
+    return ""
 
 
 def _places_of_readers(desk: Desk) -> dict[str, str]:
