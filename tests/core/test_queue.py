@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from django.db import transaction
 from outreach.core import broker, queue
 from outreach.core.vocabulary import Lane
 from schedules.beat import BEAT
+from tests.brokers import BROKERS, why_absent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,22 +158,23 @@ def test_publishing_outlives_a_restart_of_the_database(embedded: dict[str, str])
     assert sent == [("notices", 2), ("upkeep", 2)]
 
 
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed here")
-def test_broker_url_switches_to_redis(
-    marks: Path, own_database: dict[str, str], free_port: int, tmp_path: Path
+@pytest.mark.parametrize("name", BROKERS)
+def test_another_broker_loses_no_task_of_a_killed_process_either(
+    name: str, marks: Path, own_database: dict[str, str], tmp_path: Path
 ) -> None:
-    url = f"redis://127.0.0.1:{free_port}/0"
-    command = ["redis-server", "--port", str(free_port), "--dir", str(tmp_path), "--save", "", "--bind", "127.0.0.1"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as redis:
-        try:
-            with sending_to(url), running_worker(marks, **own_database, BROKER_URL=url):
-                wait_for(lambda: is_listening(free_port))
-                queue._publish("test.mark", ("redis",), Lane.NOTICES)
-                wait_for(lambda: bool(seen(marks)))
-        finally:
-            redis.terminate()
+    if reason := why_absent(name):
+        pytest.skip(reason)
+    with (
+        BROKERS[name](tmp_path) as url,
+        sending_to(url),
+        running_worker(marks, **own_database, BROKER_URL=url),
+    ):
+        for number in range(5):
+            queue._publish("test.mark", (f"n{number}",), Lane.CAMPAIGNS)
+        queue._publish("test.die_once", ("victim",), Lane.NOTICES)
+        wait_for(lambda: seen(marks).get("victim") == 2 and len(seen(marks)) == 6)
 
-    assert set(seen(marks)) == {"redis"}
+    assert seen(marks) == {**{f"n{number}": 1 for number in range(5)}, "victim": 2}
 
 
 @pytest.mark.django_db(transaction=True)

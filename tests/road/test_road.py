@@ -7,9 +7,7 @@ import email.policy
 import json
 import os
 import re
-import shutil
 import smtplib
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -18,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from .installation import Installation, free_ports, wait_until
+from tests.brokers import BROKERS, why_absent
+
+from .installation import Installation, wait_until
 
 pytestmark = [pytest.mark.road, pytest.mark.xdist_group("road")]
 
@@ -44,20 +44,16 @@ def csv_file() -> bytes:
     return "\r\n".join(rows).encode("cp1251")
 
 
-@pytest.fixture(params=["embedded", "redis"])
-def broker(request: pytest.FixtureRequest, data_folder: Path) -> Iterator[str]:
-    """The URL of the broker: '' for the embedded one, or a Redis of this test's own."""
+@pytest.fixture(params=["embedded", *BROKERS])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of the broker: '' for the embedded one, or one of this test's own."""
     if request.param == "embedded":
         yield ""
         return
-    server = shutil.which("redis-server")
-    if server is None:
-        pytest.skip("redis-server is not installed")
-    port = free_ports(1)
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(data_folder)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
+    if reason := why_absent(request.param):
+        pytest.skip(reason)
+    with BROKERS[request.param](tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
