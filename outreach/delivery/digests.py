@@ -112,11 +112,25 @@ def _make_due(link: Link, organisation: Organisation, absence: Absence | None) -
     change(link, digest_queries.DROP_USELESS, **mine)
     if change(link, digest_queries.PUT_OFF, **mine):
         reckon(link, organisation.pk)
-    made = 0
+    made, waiting = 0, []
     for channel, runs, first_due in fetch(link, digest_queries.DUE, **mine):
+        account = resolve_accounts(organisation, [channel]).get(channel)
+        if account is None:
+            waiting.append(channel)
+            continue
         trouble = absence.trouble() if absence and first_due <= absence.until else {}
-        made += _make(link, organisation, channel, runs, trouble)
+        frozen = plan_digests(organisation, channel, runs, account)
+        made += _make_run(link, organisation, frozen, runs, account=account.pk, trouble=trouble)
+    _say_what_waits(organisation, waiting)
     return Turn(made=made, is_full=made >= MOST)
+
+
+def _say_what_waits(organisation: Organisation, channels: list[str]) -> None:
+    """Tell the organisation's people on which channels digests wait for an account; nothing is lost meanwhile."""
+    if channels:
+        alerts.raise_alert("digests_wait", organisation, organisation=organisation, channels=channels)
+    else:
+        alerts.resolve_alerts(organisation, "digests_wait")
 
 
 def reckon(link: Link, organisation_id: int) -> int:
@@ -134,15 +148,6 @@ def _due(zone: str, days: int, after: datetime, minute: int, weekday: int) -> da
         return next_digest(after, days=days, minute=minute, weekday=weekday, zone_name=zone)
     except UnknownZone:  # one person's broken zone must not hold up everybody's
         return next_digest(after, days=days, minute=minute, weekday=weekday, zone_name="UTC")
-
-
-def _make(link: Link, organisation: Organisation, channel: str, runs: list[int], trouble: dict[str, Any]) -> int:
-    """Make digests of an organisation on a channel; none while it has no account to send them through."""
-    account = resolve_accounts(organisation, [channel]).get(channel)
-    if account is None:
-        return 0
-    frozen = plan_digests(organisation, channel, runs, account)
-    return _make_run(link, organisation, frozen, runs, account=account.pk, trouble=trouble)
 
 
 def _make_run(

@@ -15,7 +15,7 @@ from outreach.audience.selection import count_audience
 from outreach.audience.subscriptions import unsubscribe
 from outreach.campaigns.models import Run
 from outreach.core.access import product_itself
-from outreach.core.models import Alert, Installation, Organisation
+from outreach.core.models import Account, Alert, Installation, Organisation
 from outreach.core.vocabulary import RunKind
 from outreach.delivery import digests
 from outreach.delivery.check import check_ledger
@@ -278,6 +278,21 @@ def test_an_organisation_in_trouble_holds_up_no_other_and_is_told(world: World, 
     assert [record.msg for record in caplog.records if record.levelname == "ERROR"] == ["Digests cannot be made"]
     Run.objects.filter(pk=broken.pk).update(frozen=broken.frozen)
     assert (send_digests(), opened.all().exists()) == (1, False)
+
+
+def test_digests_that_have_no_account_wait_and_people_are_told(world: World) -> None:
+    readers = world.people(1)
+    choose(world, readers, "daily")
+    world.fanned_out(frozen=plan(world))
+    make_time_come()
+    Account.objects.filter(channel="email").update(channel="push")
+
+    made = send_digests()
+    alert = Alert.objects.get(code="digests_wait", resolved_at=None)
+    Account.objects.filter(channel="push").update(channel="email")
+
+    assert (made, alert.organisation, alert.facts) == (0, world.organisation, {"channels": ["email"]})
+    assert (send_digests(), Alert.objects.filter(resolved_at=None).exists()) == (1, False)
 
 
 def test_a_turn_is_for_some_readers_and_what_was_due_in_an_absence_asks_whenever_it_is_made(

@@ -121,12 +121,21 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         text=_("An operator finds the reason in the log. They are tried again each minute; what waits is not lost."),
         action=_("Look at it"),
     ),
+    "digests_wait": Wording(
+        title=_("The digests of your readers wait"),
+        text=_("There is no account to send through for: %(channels)s."),
+        action=_("Open the accounts"),
+        sign="plug",
+        tone="warn",
+    ),
     "batch_parked": Wording(
         title=_("Some messages stopped their worker three times"),
         text=_("They are set aside so that the rest can go on. An operator has to look at them."),
         action=_("Look at it"),
     ),
 }
+#: Alert.code -> view, where it is not the subject's own page.
+PLACES: Final[Mapping[str, str]] = {"digests_failed": "console:digests", "digests_wait": "console:accounts"}
 FALLBACK: Final = Wording(
     title=_("Something needs an operator: %(code)s"),
     text=_("Run “outreach doctor” on the server; it says what is wrong and what to do."),
@@ -164,8 +173,8 @@ def _row(alert: Alert, campaigns: Mapping[str, int]) -> Waiting:
 
 
 def _href(alert: Alert, campaigns: Mapping[str, int]) -> str:
-    if alert.code == "digests_failed":
-        return reverse("console:digests")
+    if alert.code in PLACES:
+        return reverse(PLACES[alert.code])
     noun, key = ("campaign", campaigns.get(alert.noun_id)) if alert.noun == "run" else (alert.noun, alert.noun_id)
     if key == 0:
         return reverse("console:notices")
