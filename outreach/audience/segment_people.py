@@ -30,6 +30,8 @@ MOST_READ: Final = 60_000
 MOST_LOOKED_UP: Final = 20_000
 #: Of the normal distribution: 95 % of all intervals hold the true count.
 SURE: Final = 1.96
+#: Standard deviations of the number of pages drawn beyond which a number of rows is not believed.
+TOO_FAR: Final = 4.0
 
 _WHO: Final = "s.organisation_id = ANY (%(owners)s::bigint[]) AND s.erased_at IS NULL AND {rule}"
 _COUNT: Final = "SELECT count(*) FROM outreach_subscriber s WHERE {who}"
@@ -44,18 +46,17 @@ FROM (
     WHERE {who} GROUP BY substr(tidsend(s.ctid), 1, 4)
 ) AS pages
 """
-#: Of how many pages, and how many there are.
+#: Of how many pages, with how many rows.
 _PAGES: Final = """
-SELECT (
-    SELECT count(*) FROM (
-        SELECT FROM outreach_subscriber s TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (7)
-        GROUP BY substr(tidsend(s.ctid), 1, 4)
-    ) AS drawn
-), pg_relation_size('outreach_subscriber') / current_setting('block_size')::int
+SELECT count(*), coalesce(sum(rows), 0)::bigint
+FROM (
+    SELECT count(*) AS rows FROM outreach_subscriber s TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (7)
+    GROUP BY substr(tidsend(s.ctid), 1, 4)
+) AS pages
 """
 _SET: Final = "SELECT set_config(%s, %s, true)"
-#: Nearly how many people there are, without looking.
-_PEOPLE: Final = "SELECT reltuples FROM pg_class WHERE oid = 'outreach_subscriber'::regclass"
+#: How many rows there are, without looking, as the database's own counters say; 0 where they were lost.
+_ROWS: Final = "SELECT coalesce(pg_stat_get_live_tuples('outreach_subscriber'::regclass), 0)"
 #: Too little memory to keep all of a topic's subscribers at hand: those who are drawn are looked up, each by an index.
 _ONE_BY_ONE: Final = {"work_mem": "1MB", "hash_mem_multiplier": "1"}
 _FIRST: Final = "SELECT s.id FROM outreach_subscriber s WHERE {who} ORDER BY s.id LIMIT %(most)s"
@@ -91,26 +92,30 @@ def estimate_people(organisation: Organisation, known: KnownRule, *, part: float
     sql, params = _statement(_DRAW, organisation, condition)
     most = MOST_LOOKED_UP if condition.looks_elsewhere else MOST_READ
     with _settings(_ONE_BY_ONE) as cursor:
-        cursor.execute(_PEOPLE)
-        percent = {"percent": 100 * min(part, most / max(cursor.fetchone()[0], 1))}
-        cursor.execute(_PAGES, percent)
-        drawn, pages = cursor.fetchone()
-        cursor.execute(sql, {**params, **percent})
+        cursor.execute(_ROWS)
+        everybody = int(cursor.fetchone()[0])
+        part = min(part, most / max(everybody, 1))
+        cursor.execute(_PAGES, {"percent": part * 100})
+        pages, rows = cursor.fetchone()
+        cursor.execute(sql, {**params, "percent": part * 100})
         hits, squares = cursor.fetchone()
-    return estimated(hits, squares=squares, drawn=max(drawn, 1), pages=max(pages, 1))
+    return estimated(hits, squares=squares, pages=pages, rows=rows, part=part, known=everybody)
 
 
-def estimated(hits: int, *, squares: int, drawn: int, pages: int) -> Count:
-    """The count in all `pages`, by the hits in the `drawn` ones and the sum of their squares. Pure.
+def estimated(hits: int, *, squares: int, pages: int, rows: int, part: float, known: int) -> Count:
+    """The count by the hits in some `pages` with `rows`, and the sum of the hits' squares by page. Pure.
 
-    The mean of a page's hits, times the pages, with the interval of a sample of clusters (Cochran, Sampling Techniques,
-    9A.2): how many pages chance drew does not matter, and what nearly all of them hold alike is nearly certain.
+    The ratio estimate of a sample of clusters (Cochran, Sampling Techniques, 9A): with the `known` number of all rows
+    it does not matter how many pages chance drew. Where that number contradicts the sample, Horvitz and Thompson's, by
+    the `part` that each page was drawn with.
     """
-    part = drawn / pages
-    deviations = max(0.0, squares - hits**2 / drawn) * drawn / max(drawn - 1, 1)
+    reckoned = rows / part
+    is_known = pages > 0 and abs(known / reckoned - 1) <= TOO_FAR / math.sqrt(pages)
+    times = known / rows if is_known else 1 / part
+    alike = hits * hits / pages if is_known else 0.0
     # The rule of three: what none of n draws has is in fewer than 3/n of all, nineteen times of twenty.
-    spread = max(SURE * math.sqrt((1 - part) * deviations), 3.0) / part
-    count = round(hits / part)
+    spread = times * max(SURE * math.sqrt((1 - part) * max(0.0, squares - alike)), 3.0)
+    count = round(hits * times)
     low, high = max(hits, math.floor(count - spread)), math.ceil(count + spread)
     return Count(count=count, low=low, high=high, is_exact=False, part=part)
 

@@ -42,29 +42,36 @@ def test_without_patience_it_is_an_estimate(ministry: Organisation) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
-def test_the_interval_holds_the_truth_nineteen_times_of_twenty(share: float) -> None:
+@pytest.mark.parametrize("known", [100_000, 0, 400_000])
+def test_the_interval_holds_the_truth_nineteen_times_of_twenty(share: float, known: int) -> None:
     """Pages that are alike within themselves, as those of an imported file are."""
     draw, pages, held = random.Random(5), 4_000, 0
     world = [sum(draw.random() < share * (0.5 + page % 2) for _ in range(25)) for page in range(pages)]
     for _ in range(200):
         hits = [one for one in world if draw.random() < 0.05]
         squares = sum(one * one for one in hits)
-        found = estimated(sum(hits), squares=squares, drawn=len(hits), pages=pages)
+        found = estimated(sum(hits), squares=squares, pages=len(hits), rows=25 * len(hits), part=0.05, known=known)
         held += found.low <= sum(world) <= found.high
 
     assert held >= 180
 
 
 def test_how_many_pages_chance_drew_does_not_matter() -> None:
-    few, many = (estimated(10 * drawn, squares=200 * drawn, drawn=drawn, pages=5_000) for drawn in (40, 60))
+    few, many = (estimated(10 * n, squares=200 * n, pages=n, rows=20 * n, part=0.01, known=100_000) for n in (40, 60))
 
     assert (few.count, many.count) == (50_000, 50_000)
     assert many.high - many.low < few.high - few.low
 
 
 def test_nobody_in_the_sample_is_not_nobody_and_all_of_it_not_everybody() -> None:
-    nobody = estimated(0, squares=0, drawn=5, pages=500)
-    everybody = estimated(100, squares=2_000, drawn=5, pages=500)
+    nobody = estimated(0, squares=0, pages=5, rows=100, part=0.01, known=10_000)
+    everybody = estimated(100, squares=2_000, pages=5, rows=100, part=0.01, known=10_000)
 
     assert nobody == Count(count=0, low=0, high=300, is_exact=False)
     assert everybody == Count(count=10_000, low=9_700, high=10_300, is_exact=False)
+
+
+def test_a_sample_of_nothing_says_so() -> None:
+    assert estimated(0, squares=0, pages=0, rows=0, part=0.01, known=0) == Count(
+        count=0, low=0, high=300, is_exact=False
+    )
