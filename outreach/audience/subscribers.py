@@ -108,12 +108,12 @@ def _upsert(
         subscriber.save()
     added = _add_addresses(subscriber, addresses)
     channels = [address.channel for address in addresses]
-    _join(subscriber, topics, data.consent, channels)
+    joined = _join(subscriber, topics, data.consent, channels)
     if data.frequency:
         set_frequencies(actor, subscriber, {(topic.pk, way): data.frequency for topic in topics for way in channels})
-    if found is None or changed or added:
+    if found is None or changed or added or joined:
         action = "subscriber.changed" if found else "subscriber.created"
-        audit.record(actor, action, subscriber, fields=changed, addresses=added)
+        audit.record(actor, action, subscriber, fields=changed, addresses=added, subscriptions=joined)
     return subscriber, found is None
 
 
@@ -122,6 +122,7 @@ def _owner(organisation: Organisation, addresses: Sequence[Address]) -> Subscrib
     for place, address in enumerate(addresses):
         row = (
             Address.objects.filter(organisation=organisation, channel=address.channel, normalised=address.normalised)
+            .filter(subscriber__erased_at=None)
             .select_related("subscriber")
             .first()
         )
@@ -132,7 +133,9 @@ def _owner(organisation: Organisation, addresses: Sequence[Address]) -> Subscrib
     if not owners:
         return None
     (owner,) = owners.values()
-    return Subscriber.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=owner.pk)
+    locked = Subscriber.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=owner.pk)
+    # Erased while we waited for the lock: the addresses are nobody's now.
+    return _owner(organisation, addresses) if locked.erased_at else locked
 
 
 def _set_fields(subscriber: Subscriber, data: SubscriberData) -> list[str]:
@@ -174,9 +177,12 @@ def _topics(organisation: Organisation, slugs: Sequence[str], problems: dict[str
     return [found[slug] for slug in dict.fromkeys(slugs) if slug in found]
 
 
-def _join(
-    subscriber: Subscriber, topics: Sequence[Topic], consent: ConsentData | None, channels: Sequence[str]
-) -> None:
+def _join(subscriber: Subscriber, topics: Sequence[Topic], consent: ConsentData | None, channels: Sequence[str]) -> int:
+    """Subscribe to the topics, but for what was withdrawn since the consent was given; how many subscriptions changed.
+
+    Without a consent nothing that was ever withdrawn comes back.
+    """
+    joined = 0
     given_at = min((consent.at if consent else None) or clock.now(), clock.now())
     for topic in topics:
         withdrawn = Subscription.objects.filter(
@@ -185,7 +191,7 @@ def _join(
         if consent is not None:
             withdrawn = withdrawn.filter(changed_at__gte=given_at)
         stay_out = set(withdrawn.values_list("channel", flat=True))
-        subscribe(
+        joined += subscribe(
             subscriber,
             topic,
             [channel for channel in channels if channel not in stay_out],
@@ -195,6 +201,7 @@ def _join(
             at=given_at,
             evidence=_evidence(consent),
         )
+    return joined
 
 
 def _evidence(consent: ConsentData | None) -> dict[str, str]:
@@ -231,8 +238,10 @@ def change_subscriber(
 ) -> Subscriber:
     """Change what is given. `addresses` and `topics`, where given, are the whole new list: what is missing ends.
 
+    A topic that the person left comes back by a newer consent alone (`upsert_subscriber`).
+
     Raises:
-        Invalid: a field is not acceptable, or an address belongs to somebody else.
+        Invalid: a field is not acceptable, an address belongs to somebody else, the person left a topic.
         StateConflict: the person was erased.
     """
     actor.require(Permission.EDIT_AUDIENCE)
@@ -252,16 +261,18 @@ def change_subscriber(
     data, problems = _with_read_values(subscriber.organisation, data)
     problems |= profile.check_fields(data) | checked.problems
     wanted = _topics(subscriber.organisation, topics or (), problems)
+    problems |= _left_topics(subscriber, topics or ())
     if addresses is not None:
         problems |= _foreign_addresses(subscriber, checked.addresses)
     profile.refuse(problems)
     changed = _set_fields(subscriber, data)
     subscriber.save()
+    source = "api" if actor.token else "console"
     if addresses is not None:
-        _replace_addresses(subscriber, checked.addresses)
+        _replace_addresses(subscriber, checked.addresses, source=source)
         changed.append("addresses")
     if topics is not None:
-        _replace_topics(subscriber, wanted)
+        _replace_topics(subscriber, wanted, source=source)
         changed.append("topics")
     audit.record(actor, "subscriber.changed", subscriber, fields=changed)
     return subscriber
@@ -282,21 +293,42 @@ def _foreign_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> 
     }
 
 
-def _replace_addresses(subscriber: Subscriber, addresses: Sequence[Address]) -> None:
+def _left_topics(subscriber: Subscriber, slugs: Sequence[str]) -> dict[str, list[Any]]:
+    rows = list(Subscription.objects.filter(subscriber=subscriber, topic__slug__in=slugs).select_related("topic"))
+    stays = {row.topic.slug for row in rows if row.state == SubscriptionState.SUBSCRIBED}
+    left = {row.topic.slug for row in rows} - stays
+    return {
+        f"topics/{place}": [_("The person left this topic. A newer consent brings them back.")]
+        for place, slug in enumerate(slugs)
+        if slug in left
+    }
+
+
+def _replace_addresses(subscriber: Subscriber, addresses: Sequence[Address], *, source: str) -> None:
+    """Where a channel's last address goes, its subscriptions end: no other address inherits the consent."""
     kept = {(address.channel, address.normalised) for address in addresses}
     gone = [row for row in Address.objects.filter(subscriber=subscriber) if (row.channel, row.normalised) not in kept]
     note_former(gone)
     Address.objects.filter(pk__in=[row.pk for row in gone]).delete()
     _add_addresses(subscriber, addresses)
+    lost = {row.channel for row in gone} - {address.channel for address in addresses}
+    if lost:
+        unsubscribe(subscriber, topics=None, channels=sorted(lost), source=source, evidence={"reason": "no_address"})
+    if subscriber.preferred_channel in lost:
+        subscriber.preferred_channel = ""
+        subscriber.save(update_fields=["preferred_channel"])
 
 
-def _replace_topics(subscriber: Subscriber, wanted: Sequence[Topic]) -> None:
+def _replace_topics(subscriber: Subscriber, wanted: Sequence[Topic], *, source: str) -> None:
+    """What is kept stays as it is, channel by channel: the person may have left some of them."""
     rows = Subscription.objects.filter(subscriber=subscriber, state=SubscriptionState.SUBSCRIBED)
     gone = Topic.objects.filter(subscriptions__in=rows).exclude(pk__in=[topic.pk for topic in wanted]).distinct()
-    unsubscribe(subscriber, topics=list(gone), source="console")
+    unsubscribe(subscriber, topics=list(gone), source=source)
+    known = set(Subscription.objects.filter(subscriber=subscriber).values_list("topic_id", flat=True))
     channels = profile.personal_channels(list(subscriber.addresses.all()))
     for topic in wanted:
-        subscribe(subscriber, topic, channels, source="console")
+        if topic.pk not in known:
+            subscribe(subscriber, topic, channels, source=source)
 
 
 def export_subscriber(subscriber: Subscriber) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -23,20 +23,33 @@ _SOURCES: Final[dict[str, SuppressionSource]] = {
     SuppressionReason.MANUAL: SuppressionSource.STAFF,
 }
 
+_FOUND_OUT: Final = frozenset({SuppressionReason.HARD_BOUNCE, SuppressionReason.SOFT_BOUNCES})
+#: Reason -> those that it takes the place of. STOP leaves an entry of staff alone, since START would lift it.
+WEAKER_THAN: Final[Mapping[str, frozenset[str]]] = {
+    SuppressionReason.STOP: _FOUND_OUT,
+    SuppressionReason.COMPLAINT: _FOUND_OUT | {SuppressionReason.MANUAL},
+    SuppressionReason.ERASED: _FOUND_OUT | {SuppressionReason.MANUAL},
+}
+
 
 def suppress(
     organisation: Organisation | None, channel: str, normalised: str, reason: str, *, source: str = ""
 ) -> bool:
     """Put an address on the list of the organisation, or of the whole installation (None); say whether it is new.
 
-    The first reason stays: what came later adds nothing to "do not write". Staff keep a list by `suppression_list`.
+    The first reason stays, but what the person decided is stronger than what was found out: staff may take the one off
+    again (`suppression_list`), not the other.
     """
-    _row, is_new = Suppression.objects.get_or_create(
+    row, is_new = Suppression.objects.get_or_create(
         organisation=organisation,
         channel=channel,
         digest=address_digest(channel, normalised),
         defaults={"reason": reason, "source": source or _SOURCES[reason]},
     )
+    if not is_new and row.reason in WEAKER_THAN.get(reason, ()):
+        Suppression.objects.filter(pk=row.pk, reason=row.reason).update(
+            reason=reason, source=source or _SOURCES[reason]
+        )
     return is_new
 
 

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from outreach.audience.erasure import erase_subscriber
@@ -19,11 +25,11 @@ from outreach.audience.subscribers import (
     upsert_subscriber,
 )
 from outreach.audience.subscriptions import set_measurement, subscribe, unsubscribe
-from outreach.audience.suppression import is_suppressed, reason_of
+from outreach.audience.suppression import is_suppressed, reason_of, suppress
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Invalid
 from outreach.core.models import AuditEntry, Organisation
-from outreach.core.vocabulary import SubscriptionState
+from outreach.core.vocabulary import SubscriptionState, SuppressionReason
 
 MARIA = SubscriberData(
     addresses=[AddressData(channel="email", value="Maria@Example.bg"), AddressData(channel="sms", value="0888123456")],
@@ -140,6 +146,96 @@ def test_change_replaces_addresses_and_topics(actor: Actor, topic: Topic) -> Non
     assert changed.name == "Мария Петрова"
     assert list(changed.addresses.values_list("normalised", flat=True)) == ["m@p.bg"]
     assert {state for _channel, state in states(topic)} == {SubscriptionState.UNSUBSCRIBED}
+
+
+def test_a_list_of_topics_brings_nobody_back_who_left(actor: Actor, topic: Topic) -> None:
+    subscriber, _ = upsert_subscriber(actor, MARIA)
+    unsubscribe(subscriber, topics=[topic], channels=["sms"], source="page")
+
+    change_subscriber(actor, subscriber, topics=["e-services"])
+    kept = states(topic)
+    unsubscribe(subscriber, topics=[topic], source="page")
+    with pytest.raises(Invalid) as refused:
+        change_subscriber(actor, subscriber, topics=["e-services"])
+
+    assert kept == [("email", "subscribed"), ("sms", "unsubscribed")]
+    assert list(refused.value.fields) == ["topics/0"]
+    assert states(topic) == [("email", "unsubscribed"), ("sms", "unsubscribed")]
+    assert Consent.objects.filter(subscriber=subscriber, action="given").count() == 2
+
+
+def test_no_other_number_inherits_the_consent_of_one_that_goes(actor: Actor, topic: Topic) -> None:
+    subscriber, _ = upsert_subscriber(actor, replace(MARIA, preferred_channel="sms"))
+
+    changed = change_subscriber(actor, subscriber, addresses=MARIA.addresses[:1])
+    wished = changed.preferred_channel
+    change_subscriber(
+        actor, subscriber, addresses=[*MARIA.addresses[:1], AddressData(channel="sms", value="0888999999")]
+    )
+
+    assert (wished, states(topic)) == ("", [("email", "subscribed"), ("sms", "unsubscribed")])
+    last = Consent.objects.filter(subscriber=subscriber, channel="sms").latest("pk")
+    assert (last.action, last.evidence) == ("withdrawn", {"reason": "no_address"})
+
+
+def test_a_further_topic_of_a_known_person_is_audited(actor: Actor, topic: Topic, ministry: Organisation) -> None:
+    upsert_subscriber(actor, replace(MARIA, topics=[]))
+
+    upsert_subscriber(actor, MARIA)
+
+    told = AuditEntry.objects.filter(action="subscriber.changed").values_list("facts", flat=True)
+    assert list(told) == [{"fields": [], "addresses": 0, "subscriptions": 2}]
+
+
+def test_what_a_person_decided_takes_the_place_of_what_was_found_out(ministry: Organisation) -> None:
+    after = {}
+    for first in SuppressionReason.values:
+        for second in SuppressionReason.values:
+            address = f"{first}-{second}@example.bg"
+            suppress(ministry, "email", address, first)
+            suppress(ministry, "email", address, second)
+            if (kept := reason_of(ministry, "email", address)) != first:
+                after[first, second] = kept
+
+    strong = {"hard_bounce": ["stop", "complaint", "erased"], "soft_bounces": ["stop", "complaint", "erased"]}
+    strong["manual"] = ["complaint", "erased"]
+    assert after == {(first, second): second for first, seconds in strong.items() for second in seconds}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_erased_meanwhile_is_taken_in_as_somebody_new(actor: Actor, topic: Topic) -> None:
+    subscriber, _ = upsert_subscriber(actor, MARIA)
+    has_erased, may_commit = threading.Event(), threading.Event()
+
+    def erase() -> None:
+        with transaction.atomic():
+            erase_subscriber(actor, subscriber)
+            has_erased.set()
+            may_commit.wait(30)
+        connection.close()
+
+    def release_once_waited_for() -> None:
+        with psycopg.connect(**connection_parameters(), autocommit=True) as link:
+            while not link.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]:  # type: ignore[index]
+                time.sleep(0.01)
+        may_commit.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(erase)]
+        has_erased.wait(30)
+        done.append(pool.submit(release_once_waited_for))
+        taken, is_new = upsert_subscriber(actor, MARIA)
+        for one in done:
+            one.result(30)
+
+    subscriber.refresh_from_db()
+    assert (is_new, taken.pk != subscriber.pk) == (True, True)
+    assert (subscriber.name, subscriber.attributes, subscriber.addresses.count()) == ("", {}, 0)
+
+
+def connection_parameters() -> dict[str, Any]:
+    found = connection.get_connection_params()
+    return {name: found[name] for name in ("host", "port", "user", "password", "dbname") if found.get(name)}
 
 
 def test_erasure_leaves_nothing_but_digests(actor: Actor, topic: Topic, ministry: Organisation) -> None:
