@@ -44,7 +44,7 @@ class LetterForm:
         subject = as_subject("".join([piece if isinstance(piece, str) else values[piece] for piece in self.subject]))
         public_id = f"{self.letter.run_id}-{recipient.delivery}"
         message_id = self.letter.message_id(public_id)
-        headers = self.letter.header_lines(public_id, message_id, urls["unsubscribe_url"])
+        headers = self.letter.header_lines(message_id, urls["unsubscribe_url"])
         raw = self.form.fill(values, to=recipient.to, subject=subject, headers=headers)
         return None if raw is None else self._made(public_id, recipient.to, subject, message_id, raw)
 

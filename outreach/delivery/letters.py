@@ -56,13 +56,13 @@ class Letterhead:
         """The same for the same delivery, however often it is handed over."""
         return f"{public_id}.{signature_of(public_id)}@{self.host}"
 
-    def header_lines(self, public_id: str, message_id: str, unsubscribe_url: str) -> bytes:
+    def header_lines(self, message_id: str, unsubscribe_url: str) -> bytes:
         """The Message-ID and `headers` as they stand in a message: plain ASCII of our own making."""
-        return (self._lines % {"id": public_id, "message_id": message_id, "url": unsubscribe_url}).encode()
+        return (self._lines % {"message_id": message_id, "url": unsubscribe_url}).encode()
 
     @functools.cached_property
     def _lines(self) -> str:
-        own = (("Message-ID", "<%(message_id)s>"), *self.headers("%(id)s", "%(url)s", "%(message_id)s"))
+        own = (("Message-ID", "<%(message_id)s>"), *self.headers("%(url)s", "%(message_id)s"))
         return "".join([f"{name}: {value}\r\n" for name, value in own])
 
     @functools.cached_property
@@ -71,7 +71,7 @@ class Letterhead:
         address = parseaddr(self.reply_to)[1]
         return address if address == quote(address, safe="@+") else ""
 
-    def headers(self, public_id: str, unsubscribe_url: str, message_id: str) -> tuple[tuple[str, str], ...]:
+    def headers(self, unsubscribe_url: str, message_id: str) -> tuple[tuple[str, str], ...]:
         """Headers of one message that are not in `fixed`."""
         # For programs that know RFC 2369 alone; the signed id makes the mail that they write unmistakable.
         by_mail = f", <mailto:{self._mailbox}?subject={UNSUBSCRIBE}{message_id}>" if self._mailbox else ""
@@ -80,7 +80,8 @@ class Letterhead:
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
         own = way_out if self.has_way_out else ()
-        return (*own, ("X-Outreach-Delivery", public_id)) if self.names_delivery else own
+        # The signed id whole: a bare number could be made up, and relays may give the message another Message-ID.
+        return (*own, ("X-Outreach-Delivery", message_id)) if self.names_delivery else own
 
 
 def thread_headers(data: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:

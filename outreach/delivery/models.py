@@ -97,7 +97,7 @@ class Delivery(models.Model):
 
     @property
     def public_id(self) -> str:
-        """What the API, the tokens and `X-Outreach-Delivery` call it: `RUN-ID`."""
+        """What the API and the tokens call it: `RUN-ID`; `X-Outreach-Delivery` begins with it."""
         return f"{self.run_id}-{self.id}"
 
 

@@ -310,7 +310,7 @@ class BoundContent:
                 callback_url=self._callback_url(recipient.delivery),
             )
         message_id = letter.message_id(id_)
-        own = letter.headers(id_, values["unsubscribe_url"], message_id)
+        own = letter.headers(values["unsubscribe_url"], message_id)
         if not letter.has_way_out:
             own = (*own, *thread_headers(recipient.data))
         raw = b""

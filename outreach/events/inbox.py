@@ -13,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.addresses import BadAddress, normalise
+from outreach.audience.models import Address
 from outreach.core import audit, clock
 from outreach.core.access import PERMISSIONS, Actor
 from outreach.core.errors import Invalid, StateConflict
@@ -38,10 +39,15 @@ class CannotAnswer(StateConflict):
 
 
 def file_reply(reply: Reply, *, is_waiting: bool = True) -> None:
-    """Put what somebody wrote into the conversation with them; where it needs an answer, it waits from now on."""
-    key = f"s:{reply.subscriber_id}" if reply.subscriber_id else _key_of_address(reply)
+    """Put what somebody wrote into the conversation with them; where it needs an answer, it waits from now on.
+
+    Whoever answers a message that was another person's, as where it was forwarded, has a conversation of their own:
+    what is answered in a person's goes to that person.
+    """
+    person = reply.subscriber_id if _is_own_address(reply) else None
+    key = f"s:{person}" if person else _key_of_address(reply)
     facts = {
-        "subscriber_id": reply.subscriber_id,
+        "subscriber_id": person,
         "channel": reply.channel,
         "sender": reply.sender,
         "account_id": reply.account_id,
@@ -68,6 +74,18 @@ def _let_wait(talk: Conversation, reply: Reply) -> None:
         talk.waiting_since = reply.received_at
         talk.due_at = reply.received_at + timedelta(hours=settings.ANSWER_HOURS)
     talk.state = ConversationState.WAITING
+
+
+def _is_own_address(reply: Reply) -> bool:
+    """Whether it came from an address of the person whose message it answers."""
+    if reply.subscriber_id is None:
+        return False
+    try:
+        normalised = normalise(reply.channel, reply.sender)
+    except BadAddress:
+        return False
+    own = Address.objects.filter(subscriber=reply.subscriber_id, channel=reply.channel, normalised=normalised)
+    return own.exists()
 
 
 def _key_of_address(reply: Reply) -> str:

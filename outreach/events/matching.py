@@ -57,7 +57,7 @@ class Match:
 
 
 def match_public_id(account: Account, text: str) -> Match | None:
-    """The delivery of `RUN-ID`, where we wrote that into the message and the answer gives it back."""
+    """The delivery of `RUN-ID`, which is not signed: only for what a verified call-back of the provider says."""
     found = _PUBLIC_ID.fullmatch(text.strip())
     return _get(account, run=int(found[1]), delivery=int(found[2]), by="token") if found else None
 

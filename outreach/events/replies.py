@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from dataclasses import replace
 from email.message import Message
 from typing import Any, Final
@@ -33,7 +32,6 @@ from outreach.events.matching import (
     match_address,
     match_message_ids,
     match_provider_id,
-    match_public_id,
 )
 from outreach.events.models import Reply
 from outreach.events.record import Happening, record
@@ -46,11 +44,10 @@ from outreach.events.text_to_join import join_by_text
 
 logger = logging.getLogger(__name__)
 
-#: Addresses such as `replies+12-34@example.org` carry the delivery.
-_PLUS: Final = re.compile(r"\+(\d{1,18}-\d{1,18})@")
 #: Kinds of a message that is nothing but a word.
 KEYWORDS: Final = frozenset({ReplyKind.STOP, ReplyKind.START, ReplyKind.HELP})
-_RETURNED_IDS: Final = ("Message-ID", "Message-Id")
+#: Headers of ours that hold the signed id; some relays give a message another Message-ID, and leave the last alone.
+_RETURNED_IDS: Final = ("Message-ID", "X-Outreach-Delivery")
 
 
 def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
@@ -255,16 +252,13 @@ def _match_mail(account: Account, message: Message, inbound: Inbound) -> Match |
     for address in recipients_of(message):
         if match := match_message_ids(account, [address]):  # an address for returned mail has a Message-ID's tag
             return match
-        if (found := _PLUS.search(address)) and (match := match_public_id(account, found[1])):
-            return match
     answered = f"{header(message, 'In-Reply-To')} {header(message, 'References')}".split()
     if match := match_message_ids(account, reversed(answered)):
         return match
     if (ours := returned_headers(message)) is not None:
         ids = [str(ours.get(name, "")) for name in _RETURNED_IDS]
-        named = match_message_ids(account, ids) or match_public_id(account, str(ours.get("X-Outreach-Delivery", "")))
-        if named:
-            return named
+        if match := match_message_ids(account, ids):
+            return match
     reading = inbound.reading
     if reading and reading.kind in {ReplyKind.BOUNCE, ReplyKind.COMPLAINT}:
         candidates = (match_address(account, Channel.EMAIL, address) for address in reading.recipients)

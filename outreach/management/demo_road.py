@@ -44,7 +44,7 @@ READERS: Final = 4
 REPLIES_BY_MAIL: Final = 5
 REPLIES_BY_SMS: Final = 3
 FEED: Final = "/feeds/e-services-citizens.json"
-_DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery:\s*(\d+-\d+)", re.IGNORECASE | re.MULTILINE)
 
 Say = Callable[..., None]
 

@@ -40,7 +40,7 @@ def test_an_email_has_everything_a_mail_program_needs() -> None:
         ("Feedback-ID", "42:7:council:outreach"),
         ("List-Unsubscribe", f"<{BASE_URL}/u/{token}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ("X-Outreach-Delivery", "42-99"),
+        ("X-Outreach-Delivery", message.message_id),
     )
     assert message.text == (
         "Здравейте, Анна\n\n-- \nСъвет\nПолучавате това писмо, защото избрахте темата „е-Услуги“.\n"

@@ -9,9 +9,11 @@ import pytest
 
 from channels.base import EventWord, ProviderEvent
 from outreach.audience.erasure import erase_subscriber
+from outreach.audience.models import Address
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import AuditEntry, Membership, User
+from outreach.core.secrets import address_digest
 from outreach.core.vocabulary import Role
 from outreach.delivery.models import Notice
 from outreach.events import inbox
@@ -64,6 +66,25 @@ def test_a_stranger_has_a_conversation_of_their_own(sent: Sent) -> None:
         (True, "ivana@example.bg", "bg"),
         (False, "Other@Example.com", "en"),
     ]
+
+
+def test_whoever_a_message_was_forwarded_to_has_a_conversation_of_their_own(sent: Sent) -> None:
+    mine = wrote(sent, "Кога?")
+    theirs = wrote(sent, "А за мен?", number=2, sender="friend@example.com")
+    inbox.answer(product_itself(sent.organisation), mine, "До 30 април.")
+
+    mine.refresh_from_db()
+    assert (mine.sender, mine.subscriber) == ("ivana@example.bg", sent.subscriber)
+    assert (theirs.sender, theirs.subscriber, theirs.state) == ("friend@example.com", None, "waiting")
+    assert Notice.objects.get().value == "ivana@example.bg"
+    assert Reply.objects.get(conversation=theirs).delivery == sent.delivery
+
+
+def test_another_address_of_the_same_person_is_theirs(sent: Sent) -> None:
+    other = Address(organisation=sent.organisation, subscriber=sent.subscriber, channel="email", value="i@work.bg")
+    other.normalised, other.digest = other.value, address_digest("email", other.value)
+    other.save()
+    assert wrote(sent, "Кога?").pk == wrote(sent, "И къде?", number=2, sender="Ivana <I@Work.bg>").pk
 
 
 @pytest.mark.parametrize("headers", [{"Auto_Submitted": "auto-replied"}, {"List_Unsubscribe": "<mailto:x@y>"}])

@@ -209,6 +209,7 @@ def test_what_a_person_writes_is_answered_in_the_same_thread(
 ) -> None:
     """The whole way: Postfix brings it, Dovecot keeps it, we read, file and answer it, Postfix takes it back."""
     monkeypatch.setattr("outreach.core.queue._publish", lambda *_: None)  # the worker is called by this test itself
+    Address.objects.filter(pk=sent.address.pk).update(value="ivana@mail.test", normalised="ivana@mail.test")
     question = letter("Кога е срокът?", sender="Ивана <ivana@mail.test>", In_Reply_To=message_id(sent))
     exchange.write("bounces", question)
     exchange.wait_for("bounces", "someone@elsewhere.test")

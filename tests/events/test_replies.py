@@ -15,6 +15,7 @@ from outreach.delivery.models import Delivery
 from outreach.events.keywords import is_stop
 from outreach.events.models import Event, Reply
 from outreach.events.replies import take_mail
+from outreach.events.talk import Conversation
 
 pytestmark = pytest.mark.django_db
 
@@ -83,10 +84,30 @@ def test_a_reply_without_a_trace_is_matched_by_its_sender(sent: Any) -> None:
     assert Reply.objects.get().subscriber == sent.subscriber
 
 
-def test_a_reply_address_with_the_delivery_in_it_counts_first(sent: Any) -> None:
-    address = f"replies+{sent.run.pk}-{sent.delivery}@plovdiv.bg"
+def test_a_reply_address_with_the_signed_delivery_in_it_counts_first(sent: Any) -> None:
+    address = f"replies+{message_id(sent).strip('<>').partition('@')[0]}@plovdiv.bg"
     take_mail(sent.account, letter("Да", sender="other@example.com", Delivered_To=address))
-    assert kept() == [("reply", "Да", sent.delivery, "token")]
+    assert kept() == [("reply", "Да", sent.delivery, "message_id")]
+
+
+@pytest.mark.parametrize("said", ["STOP", "Къде да платя?"])
+def test_a_stranger_who_writes_another_persons_number_is_nobody(sent: Any, said: str) -> None:
+    number = f"{sent.run.pk}-{sent.delivery}"
+    headers = {
+        "Delivered_To": f"replies+{number}@plovdiv.bg",
+        "In_Reply_To": f"<{number}@plovdiv.bg>",
+        "X_Outreach_Delivery": number,
+    }
+    take_mail(sent.account, letter("Кога е срокът?"))
+    take_mail(sent.account, letter(said, sender="other@example.com", Message_ID="<2@example.com>", **headers))
+
+    wanted = sent.subscriber.subscriptions.filter(state=SubscriptionState.SUBSCRIBED)
+    assert sorted(wanted.values_list("topic__slug", flat=True)) == ["schools", "taxes"]
+    theirs = Reply.objects.get(sender="other@example.com")
+    assert (theirs.delivery, theirs.subscriber, theirs.run, theirs.matched_by) == (None, None, None, "")
+    person = Conversation.objects.get(subscriber=sent.subscriber)
+    assert (person.sender, person.replies.count()) == ("ivana@example.bg", 1)
+    assert [kind for kind, _, _ in happened()] == ["replied"]
 
 
 def test_an_automatic_reply_is_no_reply(sent: Any) -> None:
@@ -125,6 +146,7 @@ Content-Type: text/rfc822-headers
 From: news@plovdiv.bg
 To: ivana@example.bg
 X-Outreach-Delivery: {delivery}
+Message-ID: <another@relay.example>
 Subject: x
 
 --b--
@@ -132,8 +154,8 @@ Subject: x
 
 
 def bounce(sent: Any, *, status: str = "5.1.1", diagnostic: str = "550 5.1.1 No such user") -> bytes:
-    public_id = f"{sent.run.pk}-{sent.delivery}"
-    return BOUNCE.format(status=status, diagnostic=diagnostic, delivery=public_id).encode()
+    signed = message_id(sent).strip("<>")
+    return BOUNCE.format(status=status, diagnostic=diagnostic, delivery=signed).encode()
 
 
 def receipt(sent: Any) -> str:
@@ -143,7 +165,7 @@ def receipt(sent: Any) -> str:
 def test_a_hard_bounce_ends_writing_to_the_address(sent: Any) -> None:
     for _ in range(2):
         take_mail(sent.account, bounce(sent))
-    assert kept() == [("bounce", "", sent.delivery, "token")]
+    assert kept() == [("bounce", "", sent.delivery, "message_id")]
     assert happened() == [("bounced", sent.delivery, "userunknown")]
     assert (receipt(sent), is_suppressed(sent.organisation, "email", "ivana@example.bg")) == ("bounced", True)
 
@@ -163,6 +185,18 @@ def test_a_forged_address_of_returned_mail_is_not_believed(sent: Any) -> None:
     forged = forged.replace("bounces@", f"bounces+{tag}@").replace("ivana@example.bg", "somebody@else.example")
     take_mail(sent.account, forged.encode())
     assert receipt(sent) == ""
+
+
+@pytest.mark.parametrize("tail", ["", f".{'0' * 16}@plovdiv.bg"])
+def test_a_made_up_bounce_with_another_persons_number_suppresses_nobody(sent: Any, tail: str) -> None:
+    signed, number = message_id(sent).strip("<>"), f"{sent.run.pk}-{sent.delivery}"
+    forged = bounce(sent).decode().replace(signed, f"{number}{tail}")
+    forged = forged.replace("ivana@example.bg", "somebody@else.example")
+    take_mail(sent.account, forged.encode())
+    assert kept() == [("bounce", "", None, "")]
+    assert (receipt(sent), happened()) == ("", [])
+    addresses = ("ivana@example.bg", "somebody@else.example")
+    assert [is_suppressed(sent.organisation, "email", each) for each in addresses] == [False, False]
 
 
 def test_full_mailboxes_end_it_after_as_many_as_the_organisation_set(sent: Any) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from tests.channels.smtp_peer import DROP, STALL, Dialogue, MailServer
 
-DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\S+)", re.MULTILINE | re.IGNORECASE)
+DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\d+-\d+)", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.channels.smtp_peer import Dialogue, MailServer
 
-DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\S+)", re.MULTILINE | re.IGNORECASE)
+DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\d+-\d+)", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(kw_only=True)

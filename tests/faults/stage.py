@@ -36,7 +36,7 @@ PEOPLE: Final = 300
 BATCH: Final = 100
 #: Seconds that a second worker gets while the first one is stopped; it may have to wait for the first one's locks.
 MEANWHILE: Final = 0.7
-DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\S+)", re.MULTILINE | re.IGNORECASE)
+DELIVERY: Final = re.compile(rb"^X-Outreach-Delivery: *(\d+-\d+)", re.MULTILINE | re.IGNORECASE)
 BODY: Final = "# Hello, {{ subscriber.name }}\n\n[See how](https://gov.example/card).\n"
 
 
