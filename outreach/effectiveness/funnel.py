@@ -29,7 +29,8 @@ class Stage:
     """One stage of the funnel."""
 
     goal: str
-    #: People (in aggregate tracking: at most so many) who reached at least this stage; None where nothing was reported.
+    #: At most so many people reached at least this stage: each opening and click counts, up to the messages accepted.
+    #: None where nothing was reported.
     people: int | None
     #: Of those who were reached.
     share: Share | None

@@ -34,7 +34,7 @@ class Reading(NamedTuple):
     stage: Goal
     source: EvidenceSource
     bearing: Bearing
-    #: The sum, of a group's tallies.
+    #: How many people at most, of a group's tallies.
     tally: Callable[[Tallies], int]
 
     @property
@@ -43,11 +43,17 @@ class Reading(NamedTuple):
 
 
 def _opens(group: Tallies) -> Verdicts:
-    return group.events(EventKind.OPENED)
+    return _at_most(group, EventKind.OPENED)
 
 
 def _clicks(group: Tallies) -> Verdicts:
-    return group.events(EventKind.CLICKED)
+    return _at_most(group, EventKind.CLICKED)
+
+
+def _at_most(group: Tallies, kind: EventKind) -> Verdicts:
+    """Of how many people these events can be: each counts, by whatever tracking, but no message has two readers."""
+    events, most = group.events(kind), group.accepted
+    return Verdicts(human=min(events.human, most), uncertain=min(events.uncertain, most), machine=events.machine)
 
 
 READINGS: Final = (

@@ -108,3 +108,17 @@ def test_tallies_cut_by_channel_and_reason() -> None:
     assert (both.only(channel="sms").accepted, both.of_runs([2]).audience) == (3, 3)
     assert both.reasons("skipped") == {"suppressed": 2}
     assert list(both.minutes().items()) == [("2026-11-22T10:04", 2), ("2026-11-22T10:05", 3)]
+
+
+def test_openings_and_clicks_count_up_to_the_messages_of_their_own_group() -> None:
+    email = [counter("state", "accepted", "", 99), counter("event", "opened", "human", 3)]
+    sms = [
+        counter("state", "accepted", "", 1, channel="sms"),
+        counter("event", "clicked", "human", 40, channel="sms"),
+        counter("event", "clicked", "uncertain", 40, channel="sms"),
+    ]
+    understands, interested = funnel(Tallies([*email, *sms]))[1:3]
+
+    assert (understands.people, understands.share, understands.sources) == (3, wilson(3, 100), {"open": 3})
+    assert (interested.people, interested.share, interested.sources) == (1, wilson(1, 100), {"click": 1})
+    assert (interested.uncertain, interested.unknown) == (1, 99)

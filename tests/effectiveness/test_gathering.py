@@ -97,6 +97,20 @@ def test_in_individual_tracking_the_readers_are_named_until_a_verdict_falls(sent
     assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
 
 
+def test_more_clicks_than_messages_are_of_no_more_people_and_what_was_written_beyond_is_taken_back(sent: Any) -> None:
+    whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "channel": "email"}
+    add_evidence(Goal.INTERESTED, EvidenceSource.CLICK, language="bg", people=12, **whose)
+    for minute in range(12):
+        click(sent, seconds=60 * minute)
+    before = people(sent)
+    gather([sent.run.pk])
+
+    told = StageEvidence.objects.filter(source="click", subscriber=None).order_by("pk")
+    assert list(told.values_list("people", flat=True)) == [12, -2]
+    assert (before["interested"], people(sent)) == (10, before)
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
 def test_who_read_stays_named_after_a_merge_and_once_deliveries_are_retired(sent: Any) -> None:
     click(sent)
     gather_lately()
