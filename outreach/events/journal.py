@@ -76,13 +76,20 @@ class Journal:
 
     def _open(self) -> IO[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}"
-        self._file = path.open("ab")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = self._create()
         folder = os.open(self.folder, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
         return self._file
+
+    def _create(self) -> IO[bytes]:
+        """A locked file of a new name; before its lock it looks like nobody's, and a replay may take it away."""
+        while True:
+            file = (self.folder / f"{os.getpid()}-{secrets.token_hex(6)}{SUFFIX}").open("ab")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _has_name(file):
+                return file
+            file.close()
 
     def _replay_file(self, path: Path, write: Callable[[Sequence[Entry]], None]) -> int:
         with suppress(FileNotFoundError), path.open("rb") as file:
@@ -90,12 +97,19 @@ class Journal:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return 0  # a living process still writes it
+            if not _has_name(file):
+                return 0  # another replay took it before the lock was ours
             entries = [entry for line in file if (entry := _from_line(line)) is not None]
             for start in range(0, len(entries), CHUNK):
                 write(entries[start : start + CHUNK])
             path.unlink(missing_ok=True)
             return len(entries)
         return 0
+
+
+def _has_name(file: IO[bytes]) -> bool:
+    """Whether an open file can still be found; what is written to one that was unlinked is gone."""
+    return os.fstat(file.fileno()).st_nlink > 0
 
 
 def _to_line(entry: Entry) -> bytes:

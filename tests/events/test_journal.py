@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -44,6 +46,38 @@ def test_a_file_that_somebody_writes_is_left_alone(tmp_path: Path) -> None:
     assert replayed(other) == []
     writing.close()
     assert replayed(other) == [CLICK]
+
+
+def before_the_first_lock(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen once, between the opening of a file and its lock."""
+    lock = fcntl.flock
+
+    def locked_late(file: IO[bytes], how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        happens()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_late)
+
+
+def test_a_file_that_is_replayed_before_its_lock_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, other = Journal(tmp_path), Journal(tmp_path)
+    before_the_first_lock(monkeypatch, lambda: replayed(other))
+    writing.append([CLICK])
+    assert writing.count_files() == 1
+    writing.close()
+    assert replayed(other) == [CLICK]
+
+
+def test_two_replays_hand_a_file_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, other = Journal(tmp_path), Journal(tmp_path)
+    journal.append([CLICK])
+    journal.close()
+    taken: list[Entry] = []
+    before_the_first_lock(monkeypatch, lambda: taken.extend(replayed(other)))
+    assert (replayed(journal), taken) == ([], [CLICK])
 
 
 def test_what_the_database_did_not_take_stays(tmp_path: Path) -> None:
