@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.db import connection
 
 from outreach.campaigns.models import Service
 from outreach.cli import main
 from outreach.core.access import product_itself
 from outreach.core.errors import Invalid
 from outreach.core.models import AuditEntry, Organisation
+from outreach.delivery import tokens
+from outreach.delivery.tokens import Token, TokenKind
 from outreach.events.models import Conversion
-from outreach.events.registers import take_register
+from outreach.events.registers import LOCK, take_register
 from tests.events.conftest import Sent
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +82,30 @@ def test_strangers_and_unknown_services_are_rejected(sent: Sent, service: Servic
     for actor, slug in ((other, "pay"), (product_itself(sent.organisation), "nothing")):
         assert len(take_register(actor, REGISTER.splitlines(), service=slug).rejected) == 6
     assert Conversion.objects.count() == 0
+
+
+def test_readers_who_share_a_link_s_token_are_counted_one_by_one(sent: Sent, service: Service) -> None:
+    click = tokens.make(Token(kind=TokenKind.CLICK, run=sent.run.pk, channel="email", language="bg"))
+    day = [f"{click},2026-03-02T00:00:00+02:00,", f"{click},2026-03-02T00:00:00+02:00,7"]
+    files = [[day[0]] * 2, [day[0]] * 3 + [day[1]], [day[1], *[day[0]] * 3]]
+    actor = product_itself(sent.organisation)
+    taken = [take_register(actor, ["click_token,at,value", *rows], service="pay") for rows in files]
+
+    assert [(one.first, one.known, one.rejected) for one in taken] == [(2, 0, []), (2, 2, []), (0, 4, [])]
+    assert sorted(Conversion.objects.values_list("value", flat=True), key=str) == [7.0, None, None, None]
+
+
+def test_two_registers_of_a_service_are_not_taken_in_at_once(sent: Sent, service: Service) -> None:
+    actor = product_itself(sent.organisation)
+    Service.objects.create(organisation=sent.organisation, slug="park", name={"en": "Park"}, url="https://x.bg")
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute(LOCK, [str(service.pk)])
+        with pytest.raises(Invalid) as refused:
+            take_register(actor, REGISTER.splitlines(), service="pay")
+        assert take_register(actor, REGISTER.splitlines(), service="park").first == 1
+
+    said = "A register of this service is being taken in. Try again when that is done."
+    assert {name: [str(text) for text in texts] for name, texts in refused.value.fields.items()} == {"file": [said]}
+    assert take_register(actor, REGISTER.splitlines(), service="pay").first == 1
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        assert other.execute(LOCK, [str(service.pk)]).fetchone() == (True,)
