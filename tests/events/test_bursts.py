@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +18,10 @@ from outreach.delivery.check import LedgerCheck
 from outreach.delivery.models import Counter, Delivery
 from outreach.delivery.tokens import HONEYPOT
 from outreach.effectiveness.tallies import tallies_of
+from outreach.events import record as record_module
 from outreach.events.bursts import judge_bursts
 from outreach.events.models import Event, FirstEvent, LookedAt
-from outreach.events.record import Happening, record
+from outreach.events.record import Happening, parameters, record, statement
 from outreach.events.recount import check_events
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +169,31 @@ def test_nobody_reads_a_message_in_the_moment_it_is_handed_over(sent: Any) -> No
     Delivery.objects.filter(id=sent.delivery).update(settled_at=begun())
     judge_bursts()
     assert judged() == [("uncertain", "at_once"), ("human", "")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_click_that_is_written_during_the_judgement_is_its_persons_first(
+    sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click_at(sent, (0.0, 0))
+    click_at(sent, (0.1, HONEYPOT))
+    late = Happening(
+        kind=EventKind.CLICKED,
+        run=sent.run.pk,
+        delivery=sent.delivery,
+        channel="email",
+        link=0,
+        at=begun() + timedelta(seconds=90),
+    )
+    with monkeypatch.context() as elsewhere, psycopg.connect(**connection.get_connection_params()) as other:
+        elsewhere.setattr(record_module, "slot", lambda: 99)  # sums of another process
+        other.execute(statement([late]), parameters([late]))
+        judge_bursts()
+    assert [verdict for verdict, _ in judged()] == ["machine", "machine", "human"]
+
+    judge_bursts()
+    assert firsts() == [("clicked", 0, 90.0)]
+    assert check_events(LedgerCheck(campaign=None)).adds_up
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
