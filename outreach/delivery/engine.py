@@ -113,11 +113,11 @@ class Engine:
         return True
 
     def wait_for_next(self, lane: str) -> bool:
-        """Wait for a batch that is due in a moment; False where none is."""
+        """Wait a moment for a batch that is due soon; False where none is."""
         soon = self._steady.surely(lambda link: fetch(link, queries.NEXT_DUE, lanes=SERVES[lane]))[0][0]
         if soon is None or soon > pacing.SOON:
             return False
-        time.sleep(max(0.0, soon))
+        time.sleep(max(0.0, min(soon, pacing.MOMENT)))
         return True
 
     def serve(self, lease: Lease) -> None:

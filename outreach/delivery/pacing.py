@@ -23,12 +23,16 @@ LEASE: Final = TESTED_LEASE or 60.0
 LONGEST_LEASE: Final = 600.0
 #: Rows.
 FIRST_WINDOW: Final = 100
-#: A batch that is due in so many seconds is worth waiting for: the next message may come a sweep later.
-SOON: Final = 1.0
+#: A batch that is due in so many seconds is worth waiting for: sweeps come by as seldom, and what an account could let
+#: through until the next one is lost to it.
+SOON: Final = 5.0
 #: Scopes of buckets that are no domain: everything of the account, and what its ramp lets through today.
 ACCOUNT, DAY = "", "day"
 #: The rate of every domain that has none of its own.
 OTHERS: Final = "*"
+#: A window of this part of what a bucket holds is worth its commit: who waits for more comes back to a bucket that was
+#: full for a while, and what it did not take meanwhile is lost to the rate.
+FULL_ENOUGH: Final = 4
 #: Share of a rate that is kept free for notices, where the account sent one in the last hour.
 KEPT_FOR_NOTICES: Final = 0.1
 MINUTE: Final = 60.0
@@ -153,6 +157,11 @@ def jumped_lease() -> float:
 def capacity(rate_per_minute: int) -> float:
     """Most tokens a bucket holds: what a quarter of a lease sends, and at least one."""
     return max(1.0, rate_per_minute / MINUTE * LEASE / 4)
+
+
+def worth_waiting_for(rate_per_minute: int, *, least: int) -> int:
+    """Messages for which a window of this rate is worth its commit, where `least` are in any case."""
+    return min(least, max(1, int(capacity(rate_per_minute) / FULL_ENOUGH)))
 
 
 def window_size(most: int, *, rate_per_minute: int, seen_per_second: float, lease: float = LEASE) -> int:

@@ -963,7 +963,7 @@ RESTAMP: Final = "UPDATE outreach_run SET system_identifier = %(system)s, timeli
 
 # --- sweep, alive ---
 
-#: Batches that a worker could take now, and those that workers have, by lane.
+#: Batches that a worker could take now or wait for, and those that workers have, by lane.
 WAITING: Final = """
 SELECT b.lane,
     count(*) FILTER (WHERE b.state = 'ready' OR b.lease_until < clock_timestamp()
@@ -974,7 +974,8 @@ FROM outreach_batch b
 JOIN outreach_run r ON r.id = b.run_id AND r.state = 'running'
 JOIN outreach_account a ON a.id = b.account_id AND a.state = 'active'
     AND (a.rest_until IS NULL OR a.rest_until <= clock_timestamp())
-WHERE b.state = 'leased' OR (b.state = 'ready' AND b.due_at <= clock_timestamp())
+WHERE b.state = 'leased'
+    OR (b.state = 'ready' AND b.due_at <= clock_timestamp() + %(soon)s * interval '1 second')
 GROUP BY b.lane
 """
 

@@ -50,7 +50,9 @@ def _room(scope: str, buckets: Mapping[tuple[str, str], Bucket], lease: Lease, *
     is_notice = lease.lane == Lane.NOTICES
     other = buckets.get((scope, Lane.CAMPAIGNS.value if is_notice else Lane.NOTICES.value))
     if scope != DAY:
-        return pacing.minute_room(own, other, rate=lease.limits.rate(scope), is_notice=is_notice, least=least)
+        rate = lease.limits.rate(scope)
+        least = pacing.worth_waiting_for(rate, least=least)
+        return pacing.minute_room(own, other, rate=rate, is_notice=is_notice, least=least)
     allowed = _allowed_today(lease.limits, now=own.now)
     return pacing.day_room(own, other, allowed=allowed, is_notice=is_notice)
 

@@ -53,7 +53,7 @@ def _move_runs(link: Link) -> int:
 
 def _publish_work(link: Link) -> int:
     published = 0
-    for lane, waiting, leased in fetch(link, queries.WAITING, jumped=pacing.jumped_lease()):
+    for lane, waiting, leased in fetch(link, queries.WAITING, jumped=pacing.jumped_lease(), soon=pacing.SOON):
         count = wanted_messages(waiting=waiting, leased=leased, slots=settings.WORKERS)
         for _ in range(count):
             enqueue("outreach.work", lane, lane=Lane(lane))

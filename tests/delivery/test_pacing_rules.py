@@ -104,6 +104,22 @@ def test_waiting_as_long_as_is_said_is_enough() -> None:
     )
 
 
+def test_a_domain_that_always_has_work_gets_its_whole_rate_though_windows_are_large() -> None:
+    """A worker comes back some seconds later than was said: what the bucket cannot hold meanwhile must not be much."""
+    rate, late = 600, 2.0
+    state, now, sent = Bucket(tokens=0.0, now=NOON, written_at=NOON), NOON, 0
+    while now < NOON + 600.0:
+        state = replace(state, now=now)
+        least = pacing.worth_waiting_for(rate, least=125)
+        room = pacing.minute_room(state, None, rate=rate, is_notice=False, least=least)
+        if room.count >= least:
+            state = pacing.paid(state, ACCOUNT, room.count, rate=rate)
+            sent += room.count
+        now += room.wait + late
+
+    assert sent >= 0.96 * 10 * rate
+
+
 def test_places_go_in_order_while_account_and_domain_have_room() -> None:
     domains = ["a.example", "b.example", "a.example", "c.example", "a.example"]
     rooms = {ACCOUNT: Room(count=4), "a.example": Room(count=2, wait=9.0)}

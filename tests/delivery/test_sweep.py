@@ -9,6 +9,7 @@ import pytest
 from django.test import override_settings
 
 from outreach.core import clock
+from outreach.delivery import pacing
 from outreach.delivery.models import Batch
 from outreach.delivery.sweep import sweep, wanted_messages
 from tests.delivery.world import World, let_leases_run_out
@@ -47,6 +48,17 @@ def test_a_dead_workers_batch_is_work_again(world: World, published: Published) 
     assert sweep()["outreach.work"] == 1
     let_leases_run_out()
     assert sweep()["outreach.work"] == 1
+
+
+@pytest.mark.parametrize(("seconds", "called"), [(pacing.SOON - 1, 1), (pacing.SOON + 60, 0)])
+def test_a_batch_that_is_due_before_the_next_sweep_has_a_worker_wait_for_it(
+    world: World, published: Published, seconds: float, called: int
+) -> None:
+    world.people(1)
+    run = world.fanned_out()
+    Batch.objects.filter(run=run).update(due_at=clock.now() + timedelta(seconds=seconds))
+
+    assert sweep()["outreach.work"] == called
 
 
 def test_no_more_messages_than_idle_workers(world: World, published: Published) -> None:
