@@ -43,6 +43,11 @@ AFTERWARDS: Final = (
     FROM (SELECT d.*, d.id * 2 + each AS n FROM outreach_delivery d, generate_series(0, 1) AS each) d
     WHERE run_id = %(run)s AND state = 'accepted'
     """,
+    """
+    INSERT INTO outreach_firstevent (run_id, delivery, kind, link, at)
+    SELECT run_id, delivery, kind, coalesce(link, -1), min(at) FROM outreach_event
+    WHERE run_id = %(run)s AND verdict = 'human' GROUP BY 1, 2, 3, 4
+    """,
     f"""
     WITH counted AS (
         SELECT run_id, at, channel, language, kind, verdict, link, 1 AS more FROM outreach_event WHERE run_id = %(run)s

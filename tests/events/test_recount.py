@@ -11,6 +11,7 @@ from django.db.models import F, Sum
 from outreach.core.vocabulary import EventKind, Verdict
 from outreach.delivery.check import LedgerCheck
 from outreach.delivery.models import Counter
+from outreach.events.models import FirstEvent
 from outreach.events.record import Happening, record
 from outreach.events.recount import check_events
 
@@ -26,6 +27,24 @@ def test_sums_that_differ_from_the_events_are_named(sent: Any) -> None:
     assert (found.adds_up, [problem.message for problem in found.problems]) == (
         False,
         ["3 events of email bg opened human, but 4 were counted"],
+    )
+
+
+def test_first_events_that_are_missing_are_named(sent: Any) -> None:
+    for link, verdict in ((1, Verdict.HUMAN), (1, Verdict.HUMAN), (2, Verdict.HUMAN), (3, Verdict.MACHINE)):
+        told: dict[str, Any] = {
+            "kind": EventKind.CLICKED,
+            "run": sent.run.pk,
+            "delivery": sent.delivery,
+            "channel": "email",
+        }
+        record(Happening(link=link, verdict=verdict, **told))
+    assert check_events(LedgerCheck(campaign=None), sent.run.campaign).adds_up
+    FirstEvent.objects.filter(link=1).delete()
+    found = check_events(LedgerCheck(campaign=None))
+    assert (found.adds_up, [(each.run, each.code, each.message) for each in found.problems]) == (
+        False,
+        [(sent.run.pk, "first_events", "1 first events of clicked are missing")],
     )
 
 
