@@ -32,6 +32,7 @@ from outreach.delivery.links import links_of
 from outreach.delivery.models import Delivery, Notice
 from outreach.events.domain_troubles import note_trouble
 from outreach.events.record import Happening, record
+from outreach.events.storable import storable, storable_text
 from outreach.events.verdict import Judgement, judge_agent
 
 #: What each kind writes as the delivery's receipt.
@@ -106,9 +107,9 @@ def _happening(run: Run, delivery: Delivery, told: Told) -> Happening:
         language=delivery.language,
         link=_position(run, delivery, told.url) if told.kind == EventKind.CLICKED else None,
         verdict=judgement.verdict,
-        reason=judgement.reason[:100],
+        reason=storable_text(judgement.reason)[:100],
         source=told.source,
-        raw=without_addresses(told.raw) if is_personal else {},
+        raw=storable(without_addresses(told.raw)) if is_personal else {},
         at=told.at,
         key=int.from_bytes(hashlib.sha256(told.identity.encode()).digest()[:6]),
     )

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import Error as DatabaseTrouble
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
@@ -139,7 +138,9 @@ def _try_again(pk: int) -> bool:
     """One that cannot be applied must not keep the others from it."""
     try:
         return apply_call(pk)
-    except (OutreachError, DatabaseTrouble):
+    except OperationalError:
+        raise
+    except Exception:  # a stranger's words are in it
         logger.exception("a call-back cannot be applied", extra={"action": "hook.apply", "call": pk})
         return False
 

@@ -13,6 +13,7 @@ from email.utils import getaddresses, parseaddr
 from typing import Final
 
 from outreach.events.quoting_html import text_of_html
+from outreach.events.storable import storable_text
 
 #: Header names by which a file is recognised as a message.
 _HEADERS: Final = frozenset(
@@ -94,7 +95,8 @@ def header(message: Message, name: str) -> str:
 
 
 def _unfold(value: str) -> str:
-    return re.sub(r"\s*[\r\n]+\s*", " ", value)
+    lines = re.split(r"[\r\n]+", value[:_LONGEST_HEADER])
+    return lines[0] if len(lines) == 1 else " ".join(line.strip() for line in lines).strip()
 
 
 def sender_of(message: Message) -> str:
@@ -173,13 +175,14 @@ def own_parts(message: Message) -> list[Message]:
 
 
 def _decode(data: bytes | str, charset: str | None) -> str:
+    """Text that can be kept: some charsets (UTF-7) spell halves of characters, and any may spell NUL."""
     if isinstance(data, str):
-        return data
+        return storable_text(data)
     for name in (charset or "utf-8", "utf-8", "windows-1251"):
         try:
             if lookup(name).name in _NO_CHARSETS:
                 continue
-            return data.decode(name)
+            return storable_text(data.decode(name))
         except (LookupError, ValueError):
             continue
-    return data.decode("utf-8", "replace")
+    return storable_text(data.decode("utf-8", "replace"))

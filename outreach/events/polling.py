@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.db import Error as DatabaseTrouble
 from django.db import OperationalError, connection
 from imap_tools import ImapToolsError
 
@@ -130,7 +129,7 @@ def _take(account: Account, take: Callable[[], object]) -> int:
         return int(take() is not None)
     except OperationalError:
         raise
-    except (OutreachError, DatabaseTrouble):
+    except Exception:  # a stranger wrote it
         logger.exception("a message cannot be taken", extra={"action": "replies.take", "account": account.pk})
         return 0
 

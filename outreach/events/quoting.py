@@ -30,9 +30,10 @@ _WROTE: Final = re.compile(
     r"\b.{0,200}:"
     r"|\d.{4,300}\b(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|skrev|kirjoitti|napisał\(?a?\)?|írta)\s*:"
     r"|(?=.*\d).{4,300}(?:写道|寫道|のメール|şunu yazdı|작성|님이 작성)\s*[:：]"
-    r"|.{1,200}<[^<>\s]+@[^<>\s]+>\s*(?:wrote|написа|писа|schrieb|a écrit|skrev|kirjoitti|написал\(?а?\)?)?\s*[:：]"
-    r"|(?:\S+,? )?\d.{4,80}\bby \S+@\S+\s*:"
-    r"|\d{4}-\d\d-\d\d.{0,60}<[^<>\s]+@[^<>\s]+>\s*:?"
+    r"|.{1,200}<[^<>\s@]{1,128}@[^<>\s@]{1,255}>\s*"
+    r"(?:wrote|написа|писа|schrieb|a écrit|skrev|kirjoitti|написал\(?а?\)?)?\s*[:：]"
+    r"|(?:\S+,? )?\d.{4,80}\bby [^\s@]{1,128}@[^\s@]{1,255}\s*:"
+    r"|\d{4}-\d\d-\d\d.{0,60}<[^<>\s@]{1,128}@[^<>\s@]{1,255}>\s*:?"
     # The name first, then when: `Plovdiv schrieb am 02.11.2026 um 10:00:`.
     r"|(?=.*\b20\d\d\b).{2,200}\b"
     r"(?:wrote|написа|писа|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\(?a?\)?)\b"
@@ -45,7 +46,7 @@ _OPENS: Final = re.compile(r"^\W*(?:(?:On|На|Le|Am|El|Il|Em|Op)\b|\d)")
 _OPENS_IN_WORDS: Final = re.compile(r"^\W*(?:On|На|Le|Am|El|Il|Em|Op)\b")
 #: An address and what it says on one line, as programs for telephones fold it: the rest of the line is quoted.
 _WROTE_THIS: Final = re.compile(
-    r"^\W{0,8}(?:On|На|Am|Le|El|Il|Em|Op)\b.{4,200}<[^<>\s]+@[^<>\s]+>\s*"
+    r"^\W{0,8}(?:On|На|Am|Le|El|Il|Em|Op)\b.{4,200}<[^<>\s@]{1,128}@[^<>\s@]{1,255}>\s*"
     r"(?:wrote|написа|schrieb|a écrit|escribió|ha scritto|escreveu|schreef)\s*:\s",
     re.I,
 )
@@ -53,7 +54,7 @@ _WROTE_THIS: Final = re.compile(
 _SAID: Final = re.compile(
     r"^\W{0,3}.{2,120}\b(?:wrote|writes|написа|писа|пише|schrieb|a écrit|escribió)\s*:\s*$"
     # In whatever language: a moment, somebody's address, a colon.
-    r"|^(?=.{0,300}\d)(?=.{0,300}[<(][^<>()\s]+@[^<>()\s]+[>)]).{4,300}:\s*$",
+    r"|^(?=.{0,300}\d)(?=.{0,300}[<(][^<>()\s@]{1,128}@[^<>()\s@]{1,255}[>)]).{4,300}:\s*$",
     re.I,
 )
 #: Dividers that mail programs put above the message answered.

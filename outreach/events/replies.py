@@ -8,14 +8,12 @@ from dataclasses import replace
 from email.message import Message
 from typing import Any, Final
 
-from django.db import Error as DatabaseTrouble
 from django.db import OperationalError, transaction
 
 from channels.base import ProviderEvent
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core import clock
-from outreach.core.errors import OutreachError
 from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, EventKind, EvidenceSource, Goal, ReplyKind
 from outreach.delivery.letters import UNSUBSCRIBE
@@ -82,7 +80,7 @@ def take_in(account: Account, content: bytes) -> bool:
         return take_mail(account, content) is not None
     except OperationalError:
         raise
-    except (OutreachError, DatabaseTrouble):
+    except Exception:  # a stranger wrote it: whatever is wrong with it, the next one is to be read
         logger.exception("a message cannot be taken", extra={"action": "replies.take", "account": account.pk})
         return take_inbound(account, unread(content)) is not None
 

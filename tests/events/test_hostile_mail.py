@@ -9,7 +9,7 @@ import pytest
 
 from outreach.events.mail import inspect
 from outreach.events.models import Reply
-from outreach.events.replies import take_mail
+from outreach.events.replies import take_in, take_mail
 
 HEAD = b"From: Ivana <ivana@example.bg>\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
 DAEMON = HEAD.replace(b"ivana@", b"mailer-daemon@").replace(b"Hello", b"Undeliverable")
@@ -53,6 +53,12 @@ HOSTILE = {
     "a charset in pieces": HEAD + b"Content-Type: text/plain; charset*=x'y'%FF\r\n\r\n\xc0\xe1",
     "an unknown encoding": HEAD + b"Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 x\r\n" + b"M" * 50_000,
     "no end": PARTS + b"--b\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsb",
+    "signs of an address": HEAD + b"\r\n!!!!!!!!<" + b"@" * 200_000,
+    "a name of spaces": PARTS
+    + b'--b\r\nContent-Disposition: attachment; filename="a'
+    + b" " * 200_000
+    + b'b"\r\n\r\nx\r\n--b--\r\n',
+    "warnings in the subject": HEAD.replace(b"Hello", b"warning: " + b"not " * 5_000) + b"\r\nhi",
     "nothing": b"",
 }
 
@@ -86,3 +92,49 @@ def test_one_that_breaks_the_reader_all_the_same_is_accounted_for(sent: Any, mon
     monkeypatch.setattr("outreach.events.replies.read_reports", broken)
     assert take_mail(sent.account, HEAD + b"\r\nHello") is not None
     assert list(Reply.objects.values_list("kind", "text", "account")) == [("other", "", sent.account.pk)]
+
+
+#: Half a character and NUL, where a report names its kind and its recipient.
+HALVES = """From: postmaster@example.net
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: =?utf-7?q?+2AA-?=
+Original-Rcpt-To: <{address}>
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.net
+
+Final-Recipient: rfc822; =?utf-7?q?+2AA-?={address}
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 =?utf-7?q?+2AA-?= =00 no such user
+
+--b--
+"""
+
+
+@pytest.mark.django_db
+def test_half_a_character_is_kept_out_of_the_database_and_the_next_letter_is_read(sent: Any) -> None:
+    address = sent.subscriber.addresses.get().value
+    poison = HALVES.replace("{address}", address).replace("\n", "\r\n").encode()
+
+    assert take_in(sent.account, poison) is True
+    assert take_in(sent.account, HEAD + b"\r\nAnd mine?") is True
+    assert [reply.text for reply in Reply.objects.order_by("pk")][-1] == "And mine?"
+
+
+@pytest.mark.django_db
+def test_one_that_breaks_whoever_takes_it_is_accounted_for(sent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_given: object) -> None:
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr("outreach.events.replies._match_mail", broken)
+    assert take_in(sent.account, HEAD + b"\r\nHello") is True
+    assert list(Reply.objects.values_list("kind", "text")) == [("other", "")]
