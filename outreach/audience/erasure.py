@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,12 +16,12 @@ from outreach.audience.models import (
     Address,
     Consent,
     FormerAddress,
-    ImportRejection,
     Segment,
     SnapshotMember,
     Subscriber,
     Subscription,
 )
+from outreach.audience.rejected_rows import forget_rejected_rows
 from outreach.audience.suppression import suppress
 from outreach.core import audit, clock
 from outreach.core.access import Actor
@@ -68,7 +68,7 @@ def erase_subscriber(actor: Actor, subscriber: Subscriber) -> None:
         for forget in on_erase:
             forget(erased)
     written = {text for address in addresses for text in (address.value, address.normalised)}
-    _forget_rejected_rows(locked, written | {normalised for _channel, normalised in former})
+    forget_rejected_rows(locked.organisation, written | {normalised for _channel, normalised in former})
     FormerAddress.objects.filter(subscriber__in=ids).delete()
     forget_traces(locked.organisation, ids)
     Address.objects.filter(subscriber=locked).delete()
@@ -104,12 +104,6 @@ def empty_consents(subscriber: Subscriber) -> None:
         at=clock.now(),
         evidence={"consents": emptied},
     )
-
-
-def _forget_rejected_rows(subscriber: Subscriber, texts: Iterable[str]) -> None:
-    rejections = ImportRejection.objects.filter(job__organisation=subscriber.organisation)
-    for text in texts:
-        rejections.filter(raw__icontains=text).update(raw="")
 
 
 def _make_nameless(subscriber: Subscriber) -> None:

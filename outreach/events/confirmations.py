@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.utils.translation import gettext, override
 
 from outreach.audience.addresses import BadAddress, normalise
+from outreach.audience.merging import all_ids
 from outreach.audience.models import Address, Consent, Subscriber, Subscription
 from outreach.audience.subscriptions import subscribe, unsubscribe
 from outreach.audience.suppression import reason_of, suppress, unsuppress
@@ -87,8 +88,8 @@ def _resume(person: Subscriber, reply: Reply) -> int:
     last = {
         consent.topic_id: consent
         for consent in Consent.objects.filter(
-            subscriber=person, channel=reply.channel, purpose=ConsentPurpose.TOPIC
-        ).order_by("pk")
+            subscriber__in=all_ids(person), channel=reply.channel, purpose=ConsentPurpose.TOPIC
+        ).order_by("at", "pk")
     }
     topics = [row.topic for row in ended if _was_stopped(last.get(row.topic_id))]
     evidence = _evidence(reply)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from outreach.audience.erasure import erase_subscriber
-from outreach.audience.models import Address, Consent, ImportRejection, Subscription, Topic
+from outreach.audience.models import Address, Consent, Import, ImportRejection, Subscription, Topic
 from outreach.audience.people import search
 from outreach.audience.subscribers import (
     AddressData,
@@ -231,6 +231,27 @@ def test_who_is_erased_meanwhile_is_taken_in_as_somebody_new(actor: Actor, topic
     subscriber.refresh_from_db()
     assert (is_new, taken.pk != subscriber.pk) == (True, True)
     assert (subscriber.name, subscriber.attributes, subscriber.addresses.count()) == ("", {}, 0)
+
+
+def test_an_erasure_finds_an_address_however_a_rejected_row_wrote_it(actor: Actor, topic: Topic) -> None:
+    address = AddressData(channel="email", value="ана@пример.бг")
+    subscriber, _ = upsert_subscriber(actor, replace(MARIA, addresses=[*MARIA.addresses, address]))
+    job = Import.objects.create(organisation=actor.organisation, topic=topic, file_name="people.csv")
+    gone = [
+        "Мария;0888 123 456;Варна",
+        "Мария;00359 (0) 888/123-456;Варна",
+        '{"phone": "+359888123456", "name": "Мария"}',
+        "MARIA@example.BG;Варна",
+        "<maria@example.bg>, Мария",
+        "ана@xn--e1afmkfd.xn--90ae;Ана",
+    ]
+    stay = ["ana.maria@example.bg;Ана", "maria@example.bg.com;М", "+359 888 123 4567;И", "10888123456;И", "1;2;0888"]
+    for place, raw in enumerate([*gone, *stay]):
+        ImportRejection.objects.create(job=job, line=place, reason="x", raw=raw)
+
+    erase_subscriber(actor, subscriber)
+
+    assert [row.raw for row in ImportRejection.objects.order_by("line")] == [""] * len(gone) + stay
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from channels.base import EventWord, ProviderEvent
-from outreach.audience.models import Consent, Suppression
+from outreach.audience.models import Consent, Subscriber, Suppression
 from outreach.audience.subscriptions import unsubscribe
 from outreach.audience.suppression import suppress
+from outreach.core import clock
 from outreach.core.models import AuditEntry
 from outreach.core.secrets import seal
 from outreach.core.vocabulary import ReplyKind
@@ -98,6 +100,21 @@ def test_start_takes_back_what_that_stop_did_and_nothing_else(sent: Sent) -> Non
     say(sent, "СТОП", 4)
     assert states(sent) == ["unsubscribed", "unsubscribed"]
     assert Suppression.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_later", [True, False])
+def test_start_heeds_what_a_joined_record_said_last(sent: Sent, is_later: bool) -> None:
+    """The other record left the topic on a page, after the STOP or before it."""
+    say(sent, "СТОП")
+    other = Subscriber.objects.create(organisation=sent.organisation, merged_into=sent.subscriber)
+    Consent.objects.create(
+        subscriber=other, topic=sent.topic, channel="sms", action="withdrawn", source="page",
+        at=clock.now() + timedelta(days=1 if is_later else -1),
+    )  # fmt: skip
+    say(sent, "СТАРТ", 2)
+
+    assert states(sent) == ["unsubscribed" if is_later else "subscribed", "subscribed"]
 
 
 @pytest.mark.django_db
