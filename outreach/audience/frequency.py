@@ -37,7 +37,7 @@ def set_frequencies(actor: Actor, subscriber: Subscriber, chosen: Mapping[tuple[
         word = chosen.get((row.topic_id, row.channel))
         if word is not None and DIGEST_DAYS[word] != row.frequency:
             row.frequency = DIGEST_DAYS[word]
-            row.save(update_fields=["frequency"])  # how often is no word on whether
+            row.save(update_fields=["frequency", "changed_at"])
             changed.setdefault(str(word), []).append(f"{row.topic_id}/{row.channel}")
     if changed:
         audit.record(actor, "subscriber.frequency", subscriber, frequencies=changed)

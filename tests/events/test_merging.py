@@ -10,7 +10,6 @@ import pytest
 from outreach.audience.chain_check import check_chain
 from outreach.audience.consent_proof import prove
 from outreach.audience.erasure import erase_subscriber
-from outreach.audience.frequency import set_frequencies
 from outreach.audience.merging import all_ids, kept_id, merge, propose
 from outreach.audience.models import Address, Consent, Subscriber, Subscription, Topic
 from outreach.audience.subscribers import AddressData, ConsentData, SubscriberData, export_subscriber, upsert_subscriber
@@ -101,18 +100,6 @@ def test_later_wish_about_a_topic_counts(sent: Any, actor: Actor, twin: Subscrib
     merge(actor, sent.subscriber, twin)
 
     assert ("taxes", "email", state) in states(sent.subscriber)
-
-
-def test_how_often_is_no_word_on_whether(sent: Any, actor: Actor, twin: Subscriber) -> None:
-    Subscription.objects.create(subscriber=twin, topic=sent.topic, channel="email", state="unsubscribed")
-    Subscription.objects.filter(subscriber=twin, channel="email").update(changed_at=clock.now() - timedelta(days=30))
-    mine = Subscription.objects.filter(subscriber=sent.subscriber, topic=sent.topic, channel="email")
-    mine.update(changed_at=clock.now() - timedelta(days=60))
-    set_frequencies(actor, sent.subscriber, {(sent.topic.pk, "email"): "weekly"})
-
-    merge(actor, sent.subscriber, twin)
-
-    assert ("taxes", "email", "unsubscribed") in states(sent.subscriber)
 
 
 def test_chosen_values_are_taken_of_the_other(sent: Any, actor: Actor, twin: Subscriber) -> None:
