@@ -52,6 +52,8 @@ class FaultyPeer(MailServer):
     garbles_tls: bool = False
     #: Recipients of messages whose content was at least begun, and that got no answer; one a connection.
     left: list[str] = field(default_factory=list)
+    #: Messages after which the gate closes by itself; 0 for none: whoever looks from outside comes too late.
+    closes_after: int = 0
     #: How often each fault struck.
     struck: Counter[Fault] = field(default_factory=Counter)
 
@@ -69,6 +71,12 @@ class FaultyPeer(MailServer):
     def dialogue(self, opened: socket.socket) -> Dialogue:
         """A connection that follows the plan."""
         return _FaultyDialogue(self, opened)
+
+    def close_in_time(self) -> None:
+        """Close the gate where its messages have come."""
+        if self.closes_after and len(self.messages) >= self.closes_after:
+            self.closes_after = 0
+            self.gate.clear()
 
     def strike(self, step: str, *, of: str, count: int = 0) -> str | None:
         """What goes wrong for this recipient (or connection) at this step; None if nothing."""
@@ -167,6 +175,7 @@ class _FaultyDialogue(Dialogue):
         is_answered = False
         try:
             is_answered = not self._server.is_down and super()._take_content()
+            self._server.close_in_time()
         finally:
             if self._server.is_down and not is_answered and drawn not in (DROP, STALL):
                 self._server.left.append(self._to)

@@ -248,10 +248,9 @@ def kill_everything(place: Place) -> set[str]:
 
 
 def test_a_peer_is_down_and_everything_goes_on_by_itself(place: Place, seed: int) -> None:
-    with faulty_peer(seed=seed) as peer:
+    with faulty_peer(seed=seed, closes_after=PEOPLE // 8) as peer:
         blast = place.blast(peer.port)
-        wait_until(lambda: len(peer.messages) > PEOPLE / 8, what="messages leave")
-        peer.gate.clear()
+        wait_until(lambda: not peer.gate.is_set(), what="messages leave")
         peer.go_down()
         peer.gate.set()
         time.sleep(DOWN)  # that it is away for so long is the case
