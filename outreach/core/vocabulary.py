@@ -109,6 +109,7 @@ class EvidenceSource(TextChoices):
     REPLY = "reply", _("Somebody wrote back")
     SERVICE = "service", _("The service reported it")
     ANSWER = "answer", _("Somebody answered our question")
+    OVERLAP = "overlap", _("Told by several of these: counted once")
 
 
 class Bearing(TextChoices):
@@ -469,6 +470,8 @@ class CounterKind(TextChoices):
     RECEIPT = "receipt", _("Receipt")
     EVENT = "event", _("EventKind, with its Verdict as the reason")
     LINK = "link", _("clicks of people on the link of position `name`")
+    NAMED = "named", _("events of the kind `name` by people of whom it is known which message was theirs")
+    READER = "reader", _("messages with an event of the kind `name` by a person, as far as it is known whose they are")
     MOMENT = "moment", _("EventKind (the reason) by people in the minute or, after a day, hour `name`, UTC")
     MINUTE = "minute", _("messages accepted in the minute `name`, UTC, YYYY-MM-DDTHH:MM")
     STAGE = "stage", _("people who, by evidence, are at a stage: `STAGE:SOURCE`, with its Bearing as the reason")

@@ -29,8 +29,8 @@ class Stage:
     """One stage of the funnel."""
 
     goal: str
-    #: At most so many people reached at least this stage: each opening and click counts, up to the messages accepted.
-    #: None where nothing was reported.
+    #: So many people reached at least this stage; at most so many where nobody knows whose openings and clicks were:
+    #: then each counts, up to the messages accepted. None where nothing was reported.
     people: int | None
     #: Of those who were reached.
     share: Share | None
@@ -42,7 +42,7 @@ class Stage:
     unknown: int = 0
     #: Of those who answered our question.
     of_answers: Share | None = None
-    #: EvidenceSource -> people of whom it says that they are there.
+    #: EvidenceSource -> people of whom it says that they are there; `overlap`, below 0: of whom several say so.
     sources: dict[str, int] = field(default_factory=dict)
 
 

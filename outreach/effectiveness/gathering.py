@@ -2,7 +2,8 @@
 
 Evidence of a group is what its sums say beyond what was written down: a late verdict "machine", or a message that came
 back, lowers the sums, and the next pass takes back as many by a new row. Sums are read, never events, so a pass costs
-the same whatever came back. Only where a run's tracking is individual are first events read, to name who may be named.
+the same whatever came back. Only where a run's tracking is individual are first events read, to name who may be named,
+and to count them once where a reply or a service told of them, too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.vocabulary import Bearing, EventKind, EvidenceSource, Goal, RunKind, Tracking
 from outreach.effectiveness.tallies import Tallies, Verdicts, tallies_of
-from outreach.events.stages import CONFIDENCE, DOUBTFUL, Piece, append
+from outreach.events.stages import CONFIDENCE, DOUBTFUL, Piece, append, count_once
 
 #: Runs that began so lately are looked at by each pass; older ones, whose links are still followed, once a day.
 LATELY: Final = timedelta(days=7)
@@ -51,9 +52,10 @@ def _clicks(group: Tallies) -> Verdicts:
 
 
 def _at_most(group: Tallies, kind: EventKind) -> Verdicts:
-    """Of how many people these events can be: each counts, by whatever tracking, but no message has two readers."""
+    """Of how many people these events are: of a known message one, of others each, but no more than messages."""
     events, most = group.events(kind), group.accepted
-    return Verdicts(human=min(events.human, most), uncertain=min(events.uncertain, most), machine=events.machine)
+    people = group.readers(kind) + events.human - group.named(kind)
+    return Verdicts(human=min(people, most), uncertain=min(events.uncertain, most), machine=events.machine)
 
 
 READINGS: Final = (
@@ -75,7 +77,7 @@ WITH readers AS (
     JOIN outreach_delivery d ON d.run_id = f.run_id AND d.id = f.delivery
     JOIN outreach_subscriber o ON o.id = d.subscriber_id
     JOIN outreach_subscriber s ON s.id = coalesce(o.merged_into_id, o.id) AND s.is_measured AND s.erased_at IS NULL
-    WHERE f.run_id = ANY (%(runs)s::bigint[]) AND f.kind IN ('opened', 'clicked')
+    WHERE f.run_id = ANY (%(runs)s::bigint[]) AND f.kind IN ('opened', 'clicked') AND f.link = -1
     GROUP BY 1, 2, 3
 ),
 said AS (
@@ -163,15 +165,14 @@ def _gather(run_ids: list[int]) -> int:
             for one in found
         ]
     )
-    return len(found) + _append_named(run_ids)
+    # A retired run has no deliveries to tell whose they were: what was written down stays.
+    individual = Run.objects.filter(pk__in=run_ids, frozen__tracking=Tracking.INDIVIDUAL, retired_at=None)
+    named = list(individual.values_list("pk", flat=True))
+    return len(found) + _append_named(named) + count_once(named)
 
 
 def _append_named(run_ids: list[int]) -> int:
-    # A retired run has no deliveries to tell whose they were: what was written down stays.
-    individual = Run.objects.filter(pk__in=run_ids, frozen__tracking=Tracking.INDIVIDUAL, retired_at=None)
     sure = {"open": CONFIDENCE[EvidenceSource.OPEN], "click": CONFIDENCE[EvidenceSource.CLICK]}
     with connection.cursor() as cursor:
-        cursor.execute(
-            APPEND_NAMED, {"runs": list(individual.values_list("pk", flat=True)), "now": clock.now(), **sure}
-        )
+        cursor.execute(APPEND_NAMED, {"runs": run_ids, "now": clock.now(), **sure})
         return int(cursor.rowcount)

@@ -22,7 +22,8 @@ CHUNK: Final = 1_000
 #: A piece takes an earlier one back where it counts below zero, or where it says that it is not sure at all.
 STANDING: Final = """
 WITH mine AS (
-    SELECT *, people < 0 OR confidence = 0 AS takes_back FROM outreach_stageevidence WHERE subscriber_id = %s
+    SELECT *, people < 0 OR confidence = 0 AS takes_back FROM outreach_stageevidence
+    WHERE subscriber_id = %s AND source <> 'overlap'
 ), balanced AS (
     SELECT *, sum(CASE WHEN takes_back THEN -1 ELSE 1 END)
         OVER (PARTITION BY run_id, services, stage, source, bearing) AS balance
@@ -56,8 +57,9 @@ class Finding:
 
 
 def pieces_about(subscriber: Subscriber) -> QuerySet[StageEvidence]:
-    """All evidence that names the person."""
-    return StageEvidence.objects.filter(subscriber=subscriber).select_related("run__campaign")
+    """All evidence that names the person, without what only has several sources count one person once."""
+    pieces = StageEvidence.objects.filter(subscriber=subscriber).exclude(source=EvidenceSource.OVERLAP)
+    return pieces.select_related("run__campaign")
 
 
 def findings(pieces: Sequence[StageEvidence]) -> list[Finding]:

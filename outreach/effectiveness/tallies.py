@@ -88,6 +88,14 @@ class Tallies:
                 tally[row["reason"]] += row["count"]
         return Verdicts(human=tally[Verdict.HUMAN], uncertain=tally[Verdict.UNCERTAIN], machine=tally[Verdict.MACHINE])
 
+    def named(self, kind: EventKind) -> int:
+        """Of the events of this kind by people, those of which it is known whose message it was."""
+        return self._by_name(CounterKind.NAMED)[kind]
+
+    def readers(self, kind: EventKind) -> int:
+        """Messages of which a person did this at least once, as far as it is known whose they were."""
+        return self._by_name(CounterKind.READER)[kind]
+
     def evidence(self) -> Evidence:
         """What is written down of the stages that people came to."""
         tally: Tally[tuple[str, str, str]] = Tally()

@@ -15,10 +15,10 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from outreach.core import clock
-from outreach.delivery.counters import slot
+from outreach.delivery.counters import SLOTS
 from outreach.delivery.links import compiled_run
 from outreach.events.models import LookedAt
-from outreach.events.sums import ADD_SUMS, SUMS
+from outreach.events.sums import ADD_SUMS, CAME, KEEP_FIRST, NAMED, SUMS, WENT
 from outreach.events.together import HASTE, HASTY_LEAST, REACH, Correction, Message, Seen, judge_together
 
 #: What is looked at in one transaction, after a standstill.
@@ -27,6 +27,8 @@ SLICE: Final = timedelta(minutes=15)
 SLICES: Final = 8
 #: A domain of more people is a provider's, whose people have nothing in common.
 LARGEST_DOMAIN: Final = 10_000
+#: Counters of its own: whoever writes a first event that is looked for here waits for no sum of this transaction.
+SLOT: Final = SLOTS
 
 READ: Final = """
 SELECT at, id, run_id, delivery, kind, channel, language, link, verdict, reason FROM outreach_event
@@ -55,45 +57,50 @@ SELECT coalesce(sum(count) FILTER (WHERE kind = 'minute' AND name >= %s), 0),
     coalesce(sum(count) FILTER (WHERE kind = 'state' AND name <> 'skipped'), 0)
 FROM outreach_counter WHERE run_id = %s AND channel = 'email' AND kind IN ('minute', 'state')
 """
-CORRECT: Final = """
+_ADD_CORRECTED: Final = ADD_SUMS.format(slot=SLOT, sums="(TABLE sums UNION ALL TABLE named) AS every", where="")
+CORRECT: Final = f"""
 WITH corrected AS (
     SELECT * FROM unnest(%(ats)s::timestamptz[], %(ids)s::bigint[], %(olds)s::text[], %(verdicts)s::text[],
         %(reasons)s::text[]) AS c (at, id, old, verdict, reason)
 ), changed AS (
     UPDATE outreach_event e SET verdict = c.verdict, reason = c.reason FROM corrected c
     WHERE e.at = c.at AND e.id = c.id AND e.verdict = c.old
-    RETURNING e.run_id, e.at, e.channel, e.language, e.kind, e.link, e.verdict, c.old
+    RETURNING e.run_id, e.delivery, e.at, e.channel, e.language, e.kind, e.link, e.verdict, c.old
 ), counted AS (
-    SELECT run_id, at, channel, language, kind, old AS verdict, link, -1 AS more FROM changed
-    UNION ALL SELECT run_id, at, channel, language, kind, verdict, link, 1 FROM changed
-), {sums}, summed AS ({add})
+    SELECT run_id, delivery, at, channel, language, kind, old AS verdict, link, -1 AS more FROM changed
+    UNION ALL SELECT run_id, delivery, at, channel, language, kind, verdict, link, 1 FROM changed
+), {SUMS}, {NAMED}, summed AS ({_ADD_CORRECTED})
 SELECT count(*) FROM changed
-""".replace("{sums}", SUMS).replace("{add}", ADD_SUMS.format(slot="%(slot)s", where=""))
+"""  # noqa: S608 -- put together from constants
+_ADD_READERS: Final = ADD_SUMS.format(slot=SLOT, sums="readers", where="")
 #: The first events of these deliveries again, from those that are still a person's.
 FIRST_AGAIN: Final = (
-    """
-    DELETE FROM outreach_firstevent f USING unnest(%(runs)s::bigint[], %(deliveries)s::bigint[]) AS k (run_id, delivery)
-    WHERE f.run_id = k.run_id AND f.delivery = k.delivery AND f.kind IN ('opened', 'clicked')
-    """,
-    """
-    INSERT INTO outreach_firstevent (run_id, delivery, kind, link, at)
-    SELECT e.run_id, e.delivery, e.kind, coalesce(e.link, -1), min(e.at)
-    FROM unnest(%(runs)s::bigint[], %(deliveries)s::bigint[]) AS k (run_id, delivery)
-    JOIN outreach_event e ON e.run_id = k.run_id AND e.delivery = k.delivery
-    WHERE e.kind IN ('opened', 'clicked') AND e.verdict = 'human' GROUP BY 1, 2, 3, 4
-    ON CONFLICT DO NOTHING
-    """,
+    f"""
+    WITH first AS (
+        DELETE FROM outreach_firstevent f
+        USING unnest(%(runs)s::bigint[], %(deliveries)s::bigint[]) AS k (run_id, delivery)
+        WHERE f.run_id = k.run_id AND f.delivery = k.delivery AND f.kind IN ('opened', 'clicked')
+        RETURNING f.run_id, f.delivery, f.kind, f.link
+    ), {WENT}{_ADD_READERS}
+    """,  # noqa: S608 -- put together from constants
+    f"""
+    WITH theirs AS (
+        SELECT e.run_id, e.delivery, e.kind, e.link, e.at
+        FROM unnest(%(runs)s::bigint[], %(deliveries)s::bigint[]) AS k (run_id, delivery)
+        JOIN outreach_event e ON e.run_id = k.run_id AND e.delivery = k.delivery
+        WHERE e.kind IN ('opened', 'clicked') AND e.verdict = 'human'
+    ), first AS ({KEEP_FIRST}), {CAME}{_ADD_READERS}
+    """,  # noqa: S608 -- put together from constants
 )
 #: First events that are missing beside a person's events. A click that was not committed when another of the same
 #: person was taken from them met the first event of that one, and then it was gone: REACH covers many calls, so the
 #: next ones see it. No NOT EXISTS: a plan would hash everybody's first events, where this looks at each by its key.
-FIRST_MISSING: Final = """
-INSERT INTO outreach_firstevent (run_id, delivery, kind, link, at)
-SELECT run_id, delivery, kind, coalesce(link, -1), min(at) FROM outreach_event
-WHERE at >= %s AND at < %s AND kind IN ('opened', 'clicked') AND verdict = 'human' AND delivery IS NOT NULL
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-ON CONFLICT DO NOTHING
-"""
+FIRST_MISSING: Final = f"""
+WITH theirs AS (
+    SELECT run_id, delivery, kind, link, at FROM outreach_event
+    WHERE at >= %s AND at < %s AND kind IN ('opened', 'clicked') AND verdict = 'human' AND delivery IS NOT NULL
+), first AS ({KEEP_FIRST}), {CAME}{_ADD_READERS}
+"""  # noqa: S608 -- put together from constants
 
 
 def judge_bursts() -> int:
@@ -198,7 +205,6 @@ def _write(corrections: Sequence[Correction]) -> int:
         "olds": [each.seen.verdict for each in corrections],
         "verdicts": [str(each.judgement.verdict) for each in corrections],
         "reasons": [each.judgement.reason for each in corrections],
-        "slot": slot(),
     }
     keys = sorted({(each.seen.run, each.seen.delivery) for each in corrections})
     with connection.cursor() as cursor:

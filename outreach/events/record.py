@@ -19,7 +19,7 @@ from django.db import connection
 from outreach.core import clock
 from outreach.core.vocabulary import EventKind, Verdict
 from outreach.delivery.counters import slot
-from outreach.events.sums import ADD_SUMS, SUMS
+from outreach.events.sums import ADD_SUMS, ALL_SUMS, CAME, KEEP_FIRST, NAMED, SUMS
 
 
 def new_key() -> int:
@@ -77,7 +77,7 @@ WITH alike AS MATERIALIZED (
 )"""
 
 #: An open or click is personal only while its person agrees to be measured.
-_PERSONAL: Final = """, incoming AS MATERIALIZED (
+_PERSONAL: Final = f""", incoming AS MATERIALIZED (
     SELECT i.at, i.id,
         CASE WHEN i.delivery IS NULL OR a.kind NOT IN ('opened', 'clicked') THEN i.delivery ELSE (
             -- No EXISTS: a plan for any batch would hash everybody who is measured.
@@ -89,18 +89,14 @@ _PERSONAL: Final = """, incoming AS MATERIALIZED (
 ), written AS (
     INSERT INTO outreach_event (at, id, run_id, delivery, link, kind, channel, language, verdict, reason, source, raw)
     SELECT at, id, run_id, delivery, link, kind, channel, language, verdict, reason, source,
-        CASE WHEN delivery IS NULL AND kind IN ('opened', 'clicked') THEN '{}' ELSE coalesce(raw, '{}')::jsonb END
+        CASE WHEN delivery IS NULL AND kind IN ('opened', 'clicked') THEN '{{}}' ELSE coalesce(raw, '{{}}')::jsonb END
     FROM incoming ORDER BY at, id
     ON CONFLICT DO NOTHING
     RETURNING run_id, delivery, link, at, kind, channel, language, verdict
-), first AS (
-    INSERT INTO outreach_firstevent (run_id, delivery, kind, link, at)
-    SELECT run_id, delivery, kind, coalesce(link, -1), min(at) FROM written
-    WHERE delivery IS NOT NULL AND verdict = 'human'
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT DO NOTHING
-    RETURNING 1
-)"""
+), theirs AS (
+    SELECT * FROM written WHERE delivery IS NOT NULL AND verdict = 'human'
+), first AS ({KEEP_FIRST}
+)"""  # noqa: S608 -- put together from constants
 
 _NOBODYS: Final = """, written AS (
     INSERT INTO outreach_event (at, id, run_id, link, kind, channel, language, verdict, reason, source)
@@ -121,12 +117,23 @@ _NEW_NOBODYS: Final = """, incoming AS MATERIALIZED (
 )"""
 
 
-_COUNTED: Final = ", counted AS (SELECT run_id, at, channel, language, kind, verdict, link, 1 AS more FROM {events}),"
+_COUNTED: Final = (
+    ", counted AS (SELECT run_id, at, channel, language, kind, verdict, link{delivery}, 1 AS more FROM {events}),"
+)
 #: Adds the events of one relation to the counters when the other is complete.
-_COUNT: Final = _COUNTED + SUMS + ADD_SUMS.format(slot="%s", where=" WHERE (SELECT count(*) FROM {last}) >= 0")
+_COUNT: Final = (
+    _COUNTED.replace("{delivery}", "")
+    + SUMS
+    + ADD_SUMS.format(slot="%s", sums="sums", where=" WHERE (SELECT count(*) FROM {last}) >= 0")
+)
+_COUNT_THEIRS: Final = (
+    _COUNTED.format(delivery=", delivery", events="written")
+    + f"{SUMS}, {NAMED}, {CAME}"
+    + ADD_SUMS.format(slot="%s", sums=ALL_SUMS, where="")
+)
 
 #: Write events that are not there yet, the first of each kind a delivery, and the sums; the counters come last.
-WRITE: Final = _INCOMING + _PERSONAL + _COUNT.format(events="written", last="first")
+WRITE: Final = _INCOMING + _PERSONAL + _COUNT_THEIRS
 #: The same for events that name nobody, at half the price: what aggregate tracking writes.
 WRITE_NOBODYS: Final = _INCOMING + _NOBODYS + _COUNT.format(events="written", last="written")
 #: The same for those of them that were never handed to the database; fails where one is there.

@@ -3,11 +3,13 @@
 A piece names a person only where the person agreed to be measured and the run's tracking is individual; else it speaks
 of the run's messages by one channel in one language. What was wrong is taken back by a new row. Sums are counters,
 written by the same statement. What arrived, was opened and was followed comes in batches: `effectiveness.gathering`.
+
+Each source counts whom it tells of; of whom several tell, a piece below zero says so, and the person counts once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -166,8 +168,8 @@ def add_evidence(
     """
     named = subscriber.pk if subscriber is not None and may_name(subscriber, run) else None
     if named is not None:
-        told = StageEvidence.objects.filter(subscriber=named, run=run, stage=stage, bearing=bearing)
-        counted = _people(people, told, source=source)
+        told = StageEvidence.objects.filter(subscriber=named, run=run, stage=stage, source=source, bearing=bearing)
+        counted = _people(people, told)
         # What was never counted is taken back as a late verdict is: by a piece that is not sure at all.
         confidence = 0.0 if people < 0 and not counted else confidence
         people = counted
@@ -186,6 +188,8 @@ def add_evidence(
         service=service.pk if service else None,
     )
     append([piece])
+    if named is not None and run is not None:
+        count_once([run.pk], subscriber=named)
 
 
 def may_name(subscriber: Subscriber, run: Run | None) -> bool:
@@ -194,15 +198,82 @@ def may_name(subscriber: Subscriber, run: Run | None) -> bool:
     return is_individual and subscriber.is_measured and subscriber.erased_at is None
 
 
-def _people(people: int, told: models.QuerySet[StageEvidence], *, source: EvidenceSource) -> int:
-    """A person counts once in a run and stage, whatever the sources; a source takes back only what it counted."""
-    if people > 0:
-        return 0 if _sum(told) > 0 else people
-    return people if _sum(told.filter(source=source)) > 0 else 0
+def _people(people: int, told: models.QuerySet[StageEvidence]) -> int:
+    """A source counts a person once in a run and stage, and takes back only what it counted."""
+    is_counted = (told.aggregate(people=models.Sum("people"))["people"] or 0) > 0
+    return people if is_counted == (people < 0) else 0
 
 
-def _sum(told: models.QuerySet[StageEvidence]) -> int:
-    return told.aggregate(people=models.Sum("people"))["people"] or 0
+#: Of each named person in a run and stage by how much the pieces of evidence, and the messages that the person opened
+#: or followed, which the groups' sums count, are more than one person: what is not said yet, or no longer so. Above
+#: zero: one of the sources was taken back. `{of_messages}` and `{of_pieces}` narrow it to one person.
+OVERLAPS: Final = """
+WITH wanted AS (
+    SELECT id FROM outreach_run WHERE id = ANY (%(runs)s::bigint[]) AND retired_at IS NULL
+), read AS (
+    SELECT d.run_id, coalesce(o.merged_into_id, o.id) AS subscriber_id,
+        CASE f.kind WHEN 'opened' THEN 'understands' ELSE 'interested' END AS stage,
+        min(d.channel) AS channel, min(d.language) AS language, count(*) AS people
+    FROM outreach_delivery d
+    JOIN outreach_subscriber o ON o.id = d.subscriber_id
+    JOIN outreach_firstevent f ON f.run_id = d.run_id AND f.delivery = d.id AND f.link = -1
+    WHERE d.run_id IN (SELECT id FROM wanted) AND f.kind IN ('opened', 'clicked'){of_messages}
+    GROUP BY 1, 2, 3
+), told AS (
+    SELECT e.run_id, e.subscriber_id, e.stage, min(e.channel) AS channel, min(e.language) AS language,
+        sum(e.people) FILTER (WHERE e.source <> 'overlap') AS people,
+        coalesce(sum(e.people) FILTER (WHERE e.source = 'overlap'), 0) AS overlap
+    FROM outreach_stageevidence e
+    WHERE e.run_id IN (SELECT id FROM wanted) AND e.subscriber_id IS NOT NULL AND e.bearing = 'for'{of_pieces}
+    GROUP BY 1, 2, 3
+)
+SELECT r.organisation_id, r.id, p.subscriber_id, p.stage, p.channel, p.language, p.change
+FROM (
+    SELECT run_id, subscriber_id, stage, coalesce(t.channel, d.channel) AS channel,
+        coalesce(t.language, d.language) AS language,
+        least(0, 1 - coalesce(d.people, 0) - coalesce(t.people, 0)) - coalesce(t.overlap, 0) AS change
+    FROM read d FULL JOIN told t USING (run_id, subscriber_id, stage)
+) p
+JOIN outreach_run r ON r.id = p.run_id
+JOIN outreach_subscriber s ON s.id = p.subscriber_id AND s.is_measured AND s.erased_at IS NULL
+WHERE p.change <> 0
+"""
+_ONE: Final = {
+    "of_messages": """ AND d.target = ANY (ARRAY(
+            SELECT 's:' || id FROM outreach_subscriber WHERE id = %(subscriber)s OR merged_into_id = %(subscriber)s
+        ))""",
+    "of_pieces": " AND e.subscriber_id = %(subscriber)s",
+}
+OVERLAPS_OF_ALL: Final = OVERLAPS.format(of_messages="", of_pieces="")
+OVERLAPS_OF_ONE: Final = OVERLAPS.format(**_ONE)
+
+
+def count_once(runs: Iterable[int], *, subscriber: int | None = None) -> int:
+    """Append for those who may be named in these runs, or one of them, what makes each count once; how many pieces."""
+    with connection.cursor() as cursor:
+        query = OVERLAPS_OF_ALL if subscriber is None else OVERLAPS_OF_ONE
+        cursor.execute(query, {"runs": list(runs), "subscriber": subscriber})
+        rows = cursor.fetchall()
+    now = clock.now()
+    append(
+        [
+            Piece(
+                stage=Goal(stage),
+                source=EvidenceSource.OVERLAP,
+                bearing=Bearing.FOR,
+                confidence=1.0,
+                people=int(change),
+                at=now,
+                organisation=organisation,
+                run=run,
+                channel=channel,
+                language=language,
+                subscriber=person,
+            )
+            for organisation, run, person, stage, channel, language, change in rows
+        ]
+    )
+    return len(rows)
 
 
 #: Evidence of the record that goes is taken back without a name and appended for the one that stays: sums keep.

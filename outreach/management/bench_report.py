@@ -16,7 +16,7 @@ from outreach.delivery.fanout import fan_out
 from outreach.delivery.launch import start
 from outreach.effectiveness.recount import check_what_came_back
 from outreach.effectiveness.report import report
-from outreach.events.sums import ADD_SUMS, SUMS
+from outreach.events.sums import ADD_SUMS, ALL_SUMS, CAME, KEEP_FIRST, NAMED, SUMS
 from outreach.management.bench_cost import database_cpu_seconds, our_cpu_seconds
 from outreach.management.bench_world import make_campaign, make_people
 
@@ -43,15 +43,12 @@ AFTERWARDS: Final = (
     FROM (SELECT d.*, d.id * 2 + each AS n FROM outreach_delivery d, generate_series(0, 1) AS each) d
     WHERE run_id = %(run)s AND state = 'accepted'
     """,
-    """
-    INSERT INTO outreach_firstevent (run_id, delivery, kind, link, at)
-    SELECT run_id, delivery, kind, coalesce(link, -1), min(at) FROM outreach_event
-    WHERE run_id = %(run)s AND verdict = 'human' GROUP BY 1, 2, 3, 4
-    """,
     f"""
-    WITH counted AS (
-        SELECT run_id, at, channel, language, kind, verdict, link, 1 AS more FROM outreach_event WHERE run_id = %(run)s
-    ), {SUMS} {ADD_SUMS.format(slot=0, where="")}
+    WITH theirs AS (SELECT * FROM outreach_event WHERE run_id = %(run)s AND verdict = 'human'), first AS ({KEEP_FIRST}),
+    counted AS (
+        SELECT run_id, delivery, at, channel, language, kind, verdict, link, 1 AS more FROM outreach_event
+        WHERE run_id = %(run)s
+    ), {SUMS}, {NAMED}, {CAME} {ADD_SUMS.format(slot=0, sums=ALL_SUMS, where="")}
     """,  # noqa: S608 -- put together from constants
     "VACUUM ANALYZE",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Sum
 
 from outreach.audience.erasure import erase_subscriber
+from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run, Service
 from outreach.core.access import product_itself
 from outreach.core.vocabulary import Bearing, EventKind, EvidenceSource, Goal, Verdict
@@ -22,11 +24,12 @@ from outreach.effectiveness.report import as_json, report
 from outreach.events.bursts import judge_bursts
 from outreach.events.conversions import record_conversion
 from outreach.events.erasure import follow_merge
-from outreach.events.models import Conversion
+from outreach.events.models import Conversion, Event
 from outreach.events.record import Happening, record
 from outreach.events.stage_answers import add_answer, judge_answer
 from outreach.events.stages import StageEvidence, add_evidence
 from tests.events.conftest import make_sent
+from tests.events.test_bursts import make_colleague
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def test_a_group_s_evidence_is_what_its_sums_say_and_a_late_verdict_takes_it_bac
     assert pieces("stage", "source", "bearing", "confidence", "people", "subscriber") == [
         ("knows", "delivery", "for", 0.6, 10, None),
         ("understands", "open", "uncertain", 0.3, 1, None),
-        ("interested", "click", "for", 0.9, 2, None),
+        ("interested", "click", "for", 0.9, 1, None),
         ("interested", "click", "for", 0.9, 0, sent.subscriber.pk),
-        ("interested", "click", "for", 0.9, -2, None),
+        ("interested", "click", "for", 0.9, -1, None),
         ("interested", "click", "for", 0.0, 0, sent.subscriber.pk),
     ]
     assert people(sent) == before | {"understands": 0, "interested": 0}
@@ -101,7 +104,7 @@ def test_more_clicks_than_messages_are_of_no_more_people_and_what_was_written_be
     whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "channel": "email"}
     add_evidence(Goal.INTERESTED, EvidenceSource.CLICK, language="bg", people=12, **whose)
     for minute in range(12):
-        click(sent, seconds=60 * minute)
+        click(sent, seconds=60 * minute, delivery=0)
     before = people(sent)
     gather([sent.run.pk])
 
@@ -140,6 +143,99 @@ def test_whoever_is_told_of_twice_counts_once(sent: Any) -> None:
         ("interested", "reply", 1, None, [service.pk]),
     ]
     assert people(sent)["uses"] == 1
+
+
+def reply(sent: Any, people: int = 1) -> None:
+    whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "subscriber": sent.subscriber}
+    add_evidence(Goal.INTERESTED, EvidenceSource.REPLY, people=people, channel="email", language="bg", **whose)
+
+
+def interested(sent: Any) -> tuple[int, dict[str, int]]:
+    stage = as_json(report(sent.run.campaign))["funnel"][2]
+    return stage["people"], stage["sources"]
+
+
+def test_a_reader_of_forty_clicks_who_writes_back_is_one_person(sent: Any) -> None:
+    for minute in range(40):
+        click(sent, minute % 2, seconds=60 * minute)
+    assert interested(sent) == (1, {"click": 1})
+    reply(sent)
+    assert interested(sent) == (1, {"click": 1, "overlap": -1, "reply": 1})
+    gather_all()
+    assert interested(sent) == (1, {"click": 1, "overlap": -1, "reply": 1})
+    assert gather_all() == 0
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_who_writes_first_and_follows_a_link_later_is_one_person_and_stays_one_when_either_is_taken_back(
+    sent: Any,
+) -> None:
+    reply(sent)
+    click(sent)
+    gather_lately()
+    assert interested(sent) == (1, {"click": 1, "overlap": -1, "reply": 1})
+    for link in range(1, 5):
+        click(sent, link, seconds=link / 10)  # it was a scanner
+    judge_bursts()
+    gather_lately()
+    assert interested(sent) == (1, {"reply": 1})
+    click(sent, seconds=300)
+    gather_lately()
+    reply(sent, people=-1)
+    assert interested(sent) == (1, {"click": 1})
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_two_readers_are_two_and_who_is_not_known_counts_beside_them(sent: Any) -> None:
+    other = make_colleague(sent, 1)
+    for delivery in (sent.delivery, sent.delivery, other, 0, 0):
+        click(sent, delivery=delivery)
+    assert interested(sent) == (4, {"click": 4})
+    gather_lately()
+    assert interested(sent) == (4, {"click": 4})
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_records_that_are_joined_are_one_person(sent: Any) -> None:
+    joined = make_colleague(sent, 1)
+    other = Subscriber.objects.exclude(pk=sent.subscriber.pk).get()
+    for delivery in (sent.delivery, joined, make_colleague(sent, 2)):
+        click(sent, delivery=delivery)
+    reply(replace(sent, subscriber=other))
+    gather_lately()
+    assert interested(sent) == (3, {"click": 3, "overlap": -1, "reply": 1})
+    other.merged_into, other.is_measured = sent.subscriber, False
+    other.save()
+    follow_merge(other.pk, sent.subscriber.pk)
+    gather_lately()
+    assert interested(sent) == (2, {"click": 3, "overlap": -2, "reply": 1})
+    erase_subscriber(product_itself(sent.organisation), sent.subscriber)
+    gather_lately()
+    assert interested(sent) == (2, {"click": 3, "overlap": -2, "reply": 1})
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+
+
+def test_a_service_and_an_answer_tell_of_one_person_and_each_keeps_its_own(sent: Any) -> None:
+    whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "subscriber": sent.subscriber}
+    add_evidence(Goal.SATISFIED, EvidenceSource.SERVICE, **whose)
+    add_answer("satisfied", 5, **whose)
+    stage = as_json(report(sent.run.campaign))["funnel"][4]
+    assert (stage["people"], stage["sources"]) == (1, {"answer": 1, "overlap": -1, "service": 1})
+    add_answer("satisfied", 1, before=5, **whose)
+    stage = as_json(report(sent.run.campaign))["funnel"][4]
+    assert (stage["people"], stage["against"], stage["sources"]) == (1, 1, {"service": 1})
+
+
+def test_sums_outlive_what_they_were_made_of(sent: Any, settings: Any) -> None:
+    click(sent)
+    gather_lately()
+    Event.objects.all().delete()
+    assert not check_what_came_back(LedgerCheck(campaign=None)).adds_up
+    Run.objects.update(retired_at=sent.run.as_of)
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+    Run.objects.update(retired_at=None, as_of=sent.run.as_of - timedelta(days=100))
+    settings.KEEP_MONTHS = 2
+    assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
 
 
 def test_in_aggregate_evidence_names_nobody(db: None) -> None:

@@ -117,11 +117,19 @@ def test_clicks_are_judged_by_their_company(sent: Any, clicks: list[Click], verd
 def test_a_reader_after_the_scanner_stays_a_person_and_the_sums_say_so(sent: Any) -> None:
     click_at(sent, (0.0, 0), (0.1, 1), (0.2, 2), (120.0, 1))
     click_at(sent, (-2.0, 0), kind=EventKind.OPENED)
-    assert firsts() == [("clicked", 0, 0.0), ("clicked", 1, 0.1), ("clicked", 2, 0.2), ("opened", -1, -2.0)]
+    assert firsts() == [
+        ("clicked", -1, 0.0),
+        ("clicked", 0, 0.0),
+        ("clicked", 1, 0.1),
+        ("clicked", 2, 0.2),
+        ("opened", -1, -2.0),
+    ]
     judge_bursts()
     assert judged() == [("uncertain", "too_fast"), *[("machine", "too_fast")] * 3, ("human", "")]
-    assert firsts() == [("clicked", 1, 120.0)]
-    assert tallies_of([sent.run.pk]).events(EventKind.CLICKED).as_json() == {"human": 1, "uncertain": 0, "machine": 3}
+    assert firsts() == [("clicked", -1, 120.0), ("clicked", 1, 120.0)]
+    found = tallies_of([sent.run.pk])
+    assert found.events(EventKind.CLICKED).as_json() == {"human": 1, "uncertain": 0, "machine": 3}
+    assert (found.readers(EventKind.CLICKED), found.readers(EventKind.OPENED)) == (1, 0)
     assert check_events(LedgerCheck(campaign=None)).adds_up
 
 
@@ -134,7 +142,7 @@ def test_a_person_who_comes_during_the_scan_is_doubted_and_not_blamed(sent: Any)
 def test_what_a_machine_did_is_no_persons_first(sent: Any) -> None:
     click_at(sent, (0.0, 0), verdict=Verdict.MACHINE)
     click_at(sent, (9.0, 0), (12.0, 0))
-    assert firsts() == [("clicked", 0, 9.0)]
+    assert firsts() == [("clicked", -1, 9.0), ("clicked", 0, 9.0)]
 
 
 def test_what_names_nobody_is_left_alone_and_what_comes_late_is_not(sent: Any) -> None:
@@ -192,7 +200,7 @@ def test_a_click_that_is_written_during_the_judgement_is_its_persons_first(
     assert [verdict for verdict, _ in judged()] == ["machine", "machine", "human"]
 
     judge_bursts()
-    assert firsts() == [("clicked", 0, 90.0)]
+    assert firsts() == [("clicked", -1, 90.0), ("clicked", 0, 90.0)]
     assert check_events(LedgerCheck(campaign=None)).adds_up
 
 
@@ -202,6 +210,7 @@ def test_a_click_that_is_written_during_the_judgement_is_its_persons_first(
 )
 def test_sums_equal_a_recount_and_a_machine_stays_one(sent: Any, clicks: list[tuple[float, int, str]]) -> None:
     Event.objects.all().delete()
+    FirstEvent.objects.all().delete()
     sent.run.counters.all().delete()
     for second, link, verdict in clicks:
         click_at(sent, (second, link), verdict=Verdict(verdict))

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Sum
 
 from outreach.core.vocabulary import EventKind, Verdict
+from outreach.delivery.check import LedgerCheck
 from outreach.delivery.models import Counter
+from outreach.effectiveness.tallies import tallies_of
+from outreach.events import record as record_module
 from outreach.events.models import Event, FirstEvent
 from outreach.events.record import Happening, parameters, record, statement
+from outreach.events.recount import check_events
 
 pytestmark = pytest.mark.django_db
 
@@ -41,9 +47,49 @@ def test_events_first_events_and_counters_agree(sent: Any) -> None:
     assert counters() == {("clicked", "human"): 2, ("clicked", "machine"): 1, ("opened", "human"): 1}
     assert Event.objects.count() == 4
     assert sorted(FirstEvent.objects.values_list("delivery", "kind", "link")) == [
+        (sent.delivery, "clicked", -1),
         (sent.delivery, "clicked", 2),
         (sent.delivery, "opened", -1),
     ]
+
+
+def test_of_a_known_message_there_is_one_reader_however_often_and_of_however_many_links(sent: Any) -> None:
+    record(*(click(sent, link=link % 3) for link in range(40)), click(sent, delivery=0))
+    record(click(sent, link=7), click(sent, kind=EventKind.OPENED, link=None))
+    found = tallies_of([sent.run.pk])
+    assert [(found.named(kind), found.readers(kind)) for kind in (EventKind.CLICKED, EventKind.OPENED)] == [
+        (41, 1),
+        (1, 1),
+    ]
+
+
+#: Whether somebody waits for this session.
+WAITS = "SELECT FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_links_followed_at_once_are_of_one_reader(sent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first, and learns from it that it is not the first."""
+    here, there = click(sent, link=1), click(sent, link=2)
+    with psycopg.connect(**connection.get_connection_params()) as first, ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(record_module, "slot", lambda: 98)
+        first.execute(statement([here]), parameters([here]))
+        monkeypatch.setattr(record_module, "slot", lambda: 99)
+        second = pool.submit(write_elsewhere, there)
+        with connection.cursor() as cursor:
+            while not (second.done() or cursor.rowcount > 0):
+                cursor.execute(WAITS, [first.info.backend_pid])
+        assert not second.done()
+        first.commit()
+        second.result(30)
+    found = tallies_of([sent.run.pk])
+    assert (found.events(EventKind.CLICKED).human, found.readers(EventKind.CLICKED)) == (2, 1)
+    assert check_events(LedgerCheck(campaign=None)).adds_up
+
+
+def write_elsewhere(happening: Happening) -> None:
+    with psycopg.connect(**connection.get_connection_params()) as link:
+        link.execute(statement([happening]), parameters([happening]))
 
 
 def test_an_event_written_again_changes_nothing(sent: Any) -> None:

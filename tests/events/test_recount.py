@@ -40,12 +40,39 @@ def test_first_events_that_are_missing_are_named(sent: Any) -> None:
         }
         record(Happening(link=link, verdict=verdict, **told))
     assert check_events(LedgerCheck(campaign=None), sent.run.campaign).adds_up
-    FirstEvent.objects.filter(link=1).delete()
+    FirstEvent.objects.filter(link=1).update(link=5)
     found = check_events(LedgerCheck(campaign=None))
     assert (found.adds_up, [(each.run, each.code, each.message) for each in found.problems]) == (
         False,
-        [(sent.run.pk, "first_events", "1 first events of clicked are missing")],
+        [
+            (sent.run.pk, "first_events", "1 first events of clicked are missing"),
+            (sent.run.pk, "first_events", "1 first events of clicked have no event"),
+        ],
     )
+
+
+def test_readers_that_differ_are_named(sent: Any) -> None:
+    told: dict[str, Any] = {"run": sent.run.pk, "delivery": sent.delivery, "channel": "email", "language": "bg"}
+    record(Happening(kind=EventKind.CLICKED, link=1, **told), Happening(kind=EventKind.CLICKED, link=2, **told))
+    Counter.objects.filter(kind__in=["named", "reader"]).update(count=F("count") + 1)
+    assert [problem.message for problem in check_events(LedgerCheck(campaign=None)).problems] == [
+        "2 events of named email bg clicked, but 3 were counted",
+        "1 messages of reader email bg clicked, but 2 were counted",
+    ]
+
+
+def test_the_migration_counts_the_readers_of_before(sent: Any) -> None:
+    told: dict[str, Any] = {"run": sent.run.pk, "delivery": sent.delivery, "channel": "email", "language": "bg"}
+    for link in (1, 2, None):
+        record(Happening(kind=EventKind.CLICKED if link else EventKind.OPENED, link=link, **told))
+    migration = importlib.import_module("outreach.migrations.0055_readers")
+    with connection.cursor() as cursor:
+        for statement in migration.EMPTY:
+            cursor.execute(statement)
+        assert not check_events(LedgerCheck(campaign=None)).adds_up
+        for statement in migration.FILL:
+            cursor.execute(statement)
+    assert check_events(LedgerCheck(campaign=None)).adds_up
 
 
 def test_people_are_counted_by_link_and_by_moment_and_machines_are_not(sent: Any) -> None:
