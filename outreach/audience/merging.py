@@ -7,10 +7,11 @@ name it by its id, and nobody may rewrite those. Whoever asks about a person ask
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.models import Address, Consent, Segment, SnapshotMember, Subscriber, Subscription
@@ -67,8 +68,8 @@ def merge(actor: Actor, kept: Subscriber, other: Subscriber, *, taken: Collectio
     """Make `other` part of `kept`: addresses, subscriptions, consents, answers and what was sent are the person's.
 
     Where both say something, `kept` is believed, but for what `taken` names: fields, and attributes as
-    `attributes/NAME`. Of two wishes about one topic the later counts, and a withdrawal where both are as old. It cannot
-    be undone.
+    `attributes/NAME`. Who left a topic in either record has left it, unless the other gave a consent later; of two
+    wishes how often to write the later counts. It cannot be undone.
 
     Raises:
         Invalid: they are one record, of different organisations, or `taken` names what there is not.
@@ -122,15 +123,18 @@ def _lay_over(mine: Subscriber, gone: Subscriber, taken: Collection[str]) -> Non
 
 
 def _is_measured(mine: Subscriber, gone: Subscriber) -> bool:
-    """What the person said last."""
-    said = Consent.objects.filter(subscriber__in=[mine.pk, gone.pk], purpose=ConsentPurpose.MEASUREMENT)
+    """What the person said last, in either record or in one that was joined with it before."""
+    said = Consent.objects.filter(subscriber__in=[*all_ids(mine), *all_ids(gone)], purpose=ConsentPurpose.MEASUREMENT)
     last = said.order_by("-at", "-pk").values_list("action", flat=True).first()
     return last == ConsentAction.GIVEN if last else mine.is_measured and gone.is_measured
 
 
 def _join_subscriptions(mine: Subscriber, gone: Subscriber) -> None:
-    known = {(row.topic_id, row.channel): row for row in Subscription.objects.filter(subscriber=mine)}
-    for row in Subscription.objects.filter(subscriber=gone):
+    # Locked: a withdrawal that is written just now must not be deleted with its row.
+    locked = Subscription.objects.select_for_update(of=("self",)).select_related("subscriber")
+    rows = list(locked.filter(subscriber__in=[mine.pk, gone.pk]).order_by("pk"))
+    known = {(row.topic_id, row.channel): row for row in rows if row.subscriber_id == mine.pk}
+    for row in (row for row in rows if row.subscriber_id == gone.pk):
         present = known.get((row.topic_id, row.channel))
         if present is None:
             Subscription.objects.filter(pk=row.pk).update(subscriber=mine)
@@ -152,9 +156,38 @@ def _join_snapshots(mine: Subscriber, gone: Subscriber) -> None:
 
 
 def _counts_more(row: Subscription, present: Subscription) -> bool:
-    if row.changed_at == present.changed_at:
-        return row.state == SubscriptionState.UNSUBSCRIBED
-    return row.changed_at > present.changed_at
+    if row.state == present.state:
+        return row.changed_at > present.changed_at
+    left, stays = (row, present) if row.state == SubscriptionState.UNSUBSCRIBED else (present, row)
+    counts = stays if is_taken_back(_withdrawn_at(left), _given_at(stays)) else left
+    return counts is row
+
+
+def is_taken_back(withdrawn_at: datetime, given_at: datetime | None) -> bool:
+    """Whether somebody who left a topic then wants it again: their last consent, if there is one, is later."""
+    return given_at is not None and given_at > withdrawn_at
+
+
+def _withdrawn_at(row: Subscription) -> datetime:
+    """When they left; nothing but that touches what is not subscribed any more."""
+    return _said(row, ConsentAction.WITHDRAWN).aggregate(last=Max("at"))["last"] or row.changed_at
+
+
+def _given_at(row: Subscription) -> datetime | None:
+    """When they themselves last consented: no file takes a withdrawal back, whatever it says of consents.
+
+    It is not when the subscription changed: how often to write may have been chosen long after somebody left.
+    """
+    given = _said(row, ConsentAction.GIVEN).exclude(evidence__has_key="import")
+    last: datetime | None = given.aggregate(last=Max("at"))["last"]
+    return last
+
+
+def _said(row: Subscription, action: str) -> QuerySet[Consent]:
+    return Consent.objects.filter(
+        subscriber__in=all_ids(row.subscriber), purpose=ConsentPurpose.TOPIC, topic=row.topic_id,
+        channel__in=["", row.channel], action=action,
+    )  # fmt: skip
 
 
 def _leave_nameless(gone: Subscriber, mine: Subscriber) -> None:

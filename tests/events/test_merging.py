@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outreach.audience.chain_check import check_chain
 from outreach.audience.consent_proof import prove
 from outreach.audience.erasure import erase_subscriber
-from outreach.audience.merging import all_ids, kept_id, merge, propose
+from outreach.audience.frequency import set_frequencies
+from outreach.audience.merging import all_ids, is_taken_back, kept_id, merge, propose
 from outreach.audience.models import Address, Consent, Subscriber, Subscription, Topic
 from outreach.audience.subscribers import AddressData, ConsentData, SubscriberData, export_subscriber, upsert_subscriber
+from outreach.audience.subscriptions import set_measurement, unsubscribe
 from outreach.core import clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Forbidden, Invalid, StateConflict
@@ -91,15 +95,91 @@ def test_old_unsubscribe_links_go_on_working(sent: Any, actor: Actor, twin: Subs
     )
 
 
+def says(person: Subscriber, topic: Topic, action: str, at: datetime, **other: Any) -> None:
+    Consent.objects.create(
+        subscriber=person, topic=topic, channel="email", action=action, source="form", at=at, **other
+    )
+
+
 @pytest.mark.parametrize(("is_later", "state"), [(True, "unsubscribed"), (False, "subscribed")])
 def test_later_wish_about_a_topic_counts(sent: Any, actor: Actor, twin: Subscriber, is_later: bool, state: str) -> None:
     at = clock.now() + timedelta(hours=1 if is_later else -1)
+    says(sent.subscriber, sent.topic, "given", clock.now())
     Subscription.objects.create(subscriber=twin, topic=sent.topic, channel="email", state="unsubscribed")
     Subscription.objects.filter(subscriber=twin, channel="email").update(changed_at=at)
 
     merge(actor, sent.subscriber, twin)
 
     assert ("taxes", "email", state) in states(sent.subscriber)
+
+
+#: When one record's consent was given and the other's withdrawn, None for no entry, and what comes of it.
+WISHES = [(1, 2, "unsubscribed"), (2, 1, "subscribed"), (1, 1, "unsubscribed"), (None, 1, "unsubscribed"),
+          (1, None, "unsubscribed"), (None, None, "unsubscribed")]  # fmt: skip
+
+
+@pytest.mark.parametrize("leaves", ["kept", "gone"])
+@pytest.mark.parametrize(("given", "withdrawn", "state"), WISHES)
+def test_who_left_a_topic_comes_back_by_a_later_consent_alone(
+    sent: Any, actor: Actor, twin: Subscriber, given: int | None, withdrawn: int | None, state: str, leaves: str
+) -> None:
+    """How often to write was chosen last of all; that is no consent."""
+    noon = clock.now() - timedelta(days=9)
+    stays, left = (twin, sent.subscriber) if leaves == "kept" else (sent.subscriber, twin)
+    for person, wish, action, day in (
+        (left, "unsubscribed", "withdrawn", withdrawn),
+        (stays, "subscribed", "given", given),
+    ):
+        row, _new = Subscription.objects.get_or_create(subscriber=person, topic=sent.topic, channel="email")
+        Subscription.objects.filter(pk=row.pk).update(state=wish, changed_at=noon + timedelta(days=day or 3))
+        if day is not None:
+            says(person, sent.topic, action, noon + timedelta(days=day))
+    set_frequencies(actor, stays, {(sent.topic.pk, "email"): "weekly"})
+
+    merge(actor, sent.subscriber, twin)
+
+    rows = Subscription.objects.filter(subscriber=sent.subscriber, topic=sent.topic, channel="email")
+    assert [row.state for row in rows] == [state]
+
+
+def test_what_a_file_says_of_a_consent_brings_nobody_back_by_joining(sent: Any, actor: Actor, twin: Subscriber) -> None:
+    unsubscribe(sent.subscriber, topics=[sent.topic], source="form")
+    Subscription.objects.create(subscriber=twin, topic=sent.topic, channel="email")
+    says(twin, sent.topic, "given", clock.now() + timedelta(days=1), evidence={"import": 1, "line": 2})
+
+    merge(actor, twin, sent.subscriber)
+
+    assert ("taxes", "email", "unsubscribed") in states(twin)
+
+
+def test_what_a_record_said_that_was_joined_before_counts_too(sent: Any, actor: Actor, twin: Subscriber) -> None:
+    """The first said no to being measured last, the second yes long before; the first left a topic after that, too."""
+    first = upsert_subscriber(actor, SubscriberData(addresses=[AddressData(channel="email", value="i@example.bg")]))[0]
+    Subscription.objects.create(subscriber=first, topic=sent.topic, channel="email")
+    for person, is_given in ((twin, True), (first, True), (first, False)):
+        set_measurement(person, is_given, source="form")
+    says(sent.subscriber, sent.topic, "given", clock.now())
+    unsubscribe(first, topics=[sent.topic], source="form")
+
+    kept = merge(actor, merge(actor, sent.subscriber, first), twin)
+
+    assert (kept.is_measured, states(kept)[1]) == (False, ("taxes", "email", "unsubscribed"))
+
+
+HOURS = st.integers(0, 5)
+
+
+@given(first=st.lists(HOURS), left=HOURS, second=st.lists(HOURS), came=HOURS)
+def test_two_records_say_what_one_would_that_heard_all_of_it(
+    first: list[int], left: int, second: list[int], came: int
+) -> None:
+    """One consented and then left, the other left and then consented; within an hour leaving is the last word."""
+    words = [(hour, True) for hour in first if hour <= left] + [(left, False)]
+    words += [(hour, False) for hour in second if hour < came] + [(came, True)]
+    _hour, stays = max(words, key=lambda word: (word[0], not word[1]))
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+    assert is_taken_back(noon + timedelta(hours=left), noon + timedelta(hours=came)) == stays
 
 
 def test_chosen_values_are_taken_of_the_other(sent: Any, actor: Actor, twin: Subscriber) -> None:
