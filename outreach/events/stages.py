@@ -210,6 +210,14 @@ def _people(people: int, told: models.QuerySet[StageEvidence]) -> int:
 OVERLAPS: Final = """
 WITH wanted AS (
     SELECT id FROM outreach_run WHERE id = ANY (%(runs)s::bigint[]) AND retired_at IS NULL
+), told AS MATERIALIZED (
+    SELECT e.run_id, e.subscriber_id, e.stage, min(e.channel) AS channel, min(e.language) AS language,
+        coalesce(sum(e.people) FILTER (WHERE e.source <> 'overlap'), 0) AS people,
+        coalesce(sum(e.people) FILTER (WHERE e.source = 'overlap'), 0) AS overlap
+    FROM outreach_stageevidence e
+    WHERE e.run_id IN (SELECT id FROM wanted) AND e.subscriber_id IS NOT NULL AND e.bearing = 'for'
+        AND e.people <> 0{of_pieces}
+    GROUP BY 1, 2, 3
 ), read AS (
     SELECT d.run_id, coalesce(o.merged_into_id, o.id) AS subscriber_id,
         CASE f.kind WHEN 'opened' THEN 'understands' ELSE 'interested' END AS stage,
@@ -219,13 +227,7 @@ WITH wanted AS (
     JOIN outreach_firstevent f ON f.run_id = d.run_id AND f.delivery = d.id AND f.link = -1
     WHERE d.run_id IN (SELECT id FROM wanted) AND f.kind IN ('opened', 'clicked'){of_messages}
     GROUP BY 1, 2, 3
-), told AS (
-    SELECT e.run_id, e.subscriber_id, e.stage, min(e.channel) AS channel, min(e.language) AS language,
-        sum(e.people) FILTER (WHERE e.source <> 'overlap') AS people,
-        coalesce(sum(e.people) FILTER (WHERE e.source = 'overlap'), 0) AS overlap
-    FROM outreach_stageevidence e
-    WHERE e.run_id IN (SELECT id FROM wanted) AND e.subscriber_id IS NOT NULL AND e.bearing = 'for'{of_pieces}
-    GROUP BY 1, 2, 3
+    HAVING count(*) > 1 OR coalesce(o.merged_into_id, o.id) IN (SELECT subscriber_id FROM told)
 )
 SELECT r.organisation_id, r.id, p.subscriber_id, p.stage, p.channel, p.language, p.change
 FROM (
