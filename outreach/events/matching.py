@@ -32,6 +32,9 @@ _PUBLIC_ID: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
 _MESSAGE_ID: Final = re.compile(r"<?((\d{1,18})-(\d{1,18}))\.([0-9a-f]{16})@[^\s<>]+>?")
 #: How far back an answer without a token is looked for.
 REMEMBERED: Final = timedelta(days=90)
+#: How long after a message left a report that gives nothing of it back may speak of it: servers try for five days (RFC
+#: 5321, section 4.5.4.1). Anybody can write such a report.
+RETURNED_WITHIN: Final = timedelta(days=10)
 #: Newest runs that are looked through for an answer without a token.
 NEWEST_RUNS: Final = 50
 #: Newest notices to one address that are looked through for a receipt.
@@ -138,8 +141,8 @@ def _targets(account: Account, channel: str, normalised: str) -> list[str]:
     return [*(f"s:{person}" for person in people), *(f"n:{key}" for key in (*newest, *range(NAMED_IN_TESTS)))]
 
 
-def match_address(account: Account, channel: str, address: str) -> Match | None:
-    """The latest message that went to this address by this channel."""
+def match_address(account: Account, channel: str, address: str, *, within: timedelta = REMEMBERED) -> Match | None:
+    """The latest message that went to this address by this channel, as long ago as `within` at most."""
     try:
         normalised = normalise(channel, address)
     except BadAddress:
@@ -148,8 +151,9 @@ def match_address(account: Account, channel: str, address: str) -> Match | None:
     people = list(subtree.filter(channel=channel, normalised=normalised).values_list("subscriber_id", flat=True))
     targets = [f"s:{subscriber}" for subscriber in people]
     sent = Delivery.objects.filter(run_id__in=_recent_runs(account), target__in=targets, channel=channel)
-    delivery = sent.filter(state__in=_MAY_HAVE_ARRIVED).order_by("-run_id", "-id").first() if targets else None
-    return Match(delivery=delivery, by="address") if delivery else None
+    lately = Q(settled_at=None) | Q(settled_at__gte=clock.now() - within)
+    found = sent.filter(lately, state__in=_MAY_HAVE_ARRIVED).order_by("-run_id", "-id").first() if targets else None
+    return Match(delivery=found, by="address") if found else None
 
 
 def sent_lately(account: Account, channel: str, address: str, *, since: datetime) -> list[Delivery]:

@@ -26,6 +26,8 @@ from outreach.events.inbox import file_reply
 from outreach.events.keywords import keyword_of
 from outreach.events.letters import header, parse, recipients_of, returned_headers
 from outreach.events.matching import (
+    REMEMBERED,
+    RETURNED_WITHIN,
     Match,
     match_address,
     match_message_ids,
@@ -259,6 +261,7 @@ def _match_mail(account: Account, message: Message, inbound: Inbound) -> Match |
             return match
     reading = inbound.reading
     if reading and reading.kind in {ReplyKind.BOUNCE, ReplyKind.COMPLAINT}:
-        candidates = (match_address(account, Channel.EMAIL, address) for address in reading.recipients)
+        within = RETURNED_WITHIN if reading.kind == ReplyKind.BOUNCE else REMEMBERED
+        candidates = (match_address(account, Channel.EMAIL, address, within=within) for address in reading.recipients)
         return next((match for match in candidates if match), None)
     return match_address(account, Channel.EMAIL, inbound.sender)

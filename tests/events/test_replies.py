@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from outreach.audience.bounce_rules import set_thresholds
 from outreach.audience.models import Address
 from outreach.audience.suppression import is_suppressed
+from outreach.core import clock
 from outreach.core.access import product_itself
 from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery.letters import Letterhead
@@ -160,6 +162,15 @@ def bounce(sent: Any, *, status: str = "5.1.1", diagnostic: str = "550 5.1.1 No 
 
 def receipt(sent: Any) -> str:
     return Delivery.objects.get(run_id=sent.run.pk, id=sent.delivery).receipt
+
+
+@pytest.mark.parametrize(("days", "kept_by"), [(9, "address"), (11, "")])
+def test_a_report_that_gives_nothing_back_speaks_of_what_left_lately(sent: Any, days: int, kept_by: str) -> None:
+    """Some servers rewrite every id of ours; so may anybody write such a report, of a message of long ago, too."""
+    Delivery.objects.filter(id=sent.delivery).update(settled_at=clock.now() - timedelta(days=days))
+    take_mail(sent.account, bounce(sent).partition(b"--b\nContent-Type: text/rfc822-headers")[0] + b"--b--\n")
+    assert [matched_by for *_, matched_by in kept()] == [kept_by]
+    assert is_suppressed(sent.organisation, "email", "ivana@example.bg") == bool(kept_by)
 
 
 def test_a_hard_bounce_ends_writing_to_the_address(sent: Any) -> None:
