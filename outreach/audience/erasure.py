@@ -12,6 +12,7 @@ from outreach.audience.bounce_rules import forget_bounces
 from outreach.audience.commitment import NO_TIME
 from outreach.audience.former_addresses import former_of
 from outreach.audience.import_trace import forget_traces
+from outreach.audience.merging import hold
 from outreach.audience.models import (
     Address,
     Consent,
@@ -52,7 +53,7 @@ def erase_subscriber(actor: Actor, subscriber: Subscriber) -> None:
     so that a later import does not write to the person again. Doing it twice does nothing the second time.
     """
     actor.require(Permission.EDIT_AUDIENCE)
-    locked = Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+    locked = hold(subscriber)
     if locked.erased_at is not None:
         return
     addresses = list(Address.objects.filter(subscriber=locked))

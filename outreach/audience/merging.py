@@ -39,6 +39,16 @@ def kept_id(subscriber_id: int) -> int:
     return found or subscriber_id
 
 
+def hold(subscriber: Subscriber) -> Subscriber:
+    """The person as they are now, kept so until the transaction ends: the other record, where they were joined since.
+
+    Who was erased meanwhile comes back erased.
+    """
+    people = Subscriber.objects.select_for_update(of=("self",)).select_related("organisation")
+    held = people.get(pk=subscriber.pk)
+    return hold(held.merged_into) if held.merged_into else held
+
+
 def propose(subscriber: Subscriber) -> list[Subscriber]:
     """Who may be the same person: of the same name, or with the same mailbox written in another way."""
     others = Subscriber.objects.filter(organisation=subscriber.organisation, erased_at=None).exclude(pk=subscriber.pk)

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from outreach.audience.merging import kept_id
 from outreach.audience.models import Consent, Subscriber, Subscription, Topic
 from outreach.core import clock
 from outreach.core.vocabulary import ConsentAction, ConsentPurpose, SubscriptionState
@@ -80,13 +81,17 @@ def unsubscribe(
 
     Doing it twice changes nothing the second time. Each subscription that ends leaves a consent record.
     """
-    rows = Subscription.objects.select_for_update().filter(subscriber=subscriber, state=_SUBSCRIBED)
+    rows = Subscription.objects.select_for_update().filter(state=_SUBSCRIBED)
     if topics is not None:
         rows = rows.filter(topic__in=[topic.pk for topic in topics])
     if channels is not None:
         rows = rows.filter(channel__in=list(channels))
-    same = dict(evidence or {})
-    return _end(rows, {subscriber.pk: same}, source=source, text_version=text_version, language=language)
+    same, said = dict(evidence or {}), {"source": source, "text_version": text_version, "language": language}
+    ended = _end(rows.filter(subscriber=subscriber.pk), {subscriber.pk: same}, **said)
+    # Joined with another record while we waited for these rows, the person leaves there.
+    if (kept := kept_id(subscriber.pk)) != subscriber.pk:
+        ended += _end(rows.filter(subscriber=kept), {kept: same}, **said)
+    return ended
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import QuerySet
 
+from outreach.audience.merging import all_ids, hold
 from outreach.audience.models import Consent, Subscriber, Topic
 from outreach.audience.subscriptions import subscribe
 from outreach.core import clock
@@ -32,7 +33,9 @@ def keep(person: Person, *, shown_in: str) -> list[Topic]:
     """
     if person.subscriber is None:
         return []
-    subscriber = Subscriber.objects.select_for_update().get(pk=person.subscriber.pk)
+    subscriber = hold(person.subscriber)
+    if subscriber.erased_at is not None:
+        return []
     kept = [topic for topic in person.topics if _may_be_kept(subscriber, topic)]
     evidence = {"delivery": person.delivery.public_id}
     for topic in kept:
@@ -77,5 +80,5 @@ def _renew(subscriber: Subscriber, topic: Topic, *, shown_in: str, evidence: dic
 
 def _of(subscriber: Subscriber, topic: Topic) -> QuerySet[Consent]:
     return Consent.objects.filter(
-        subscriber=subscriber, topic=topic, purpose=ConsentPurpose.TOPIC, channel__in=["", Channel.EMAIL]
+        subscriber__in=all_ids(subscriber), topic=topic, purpose=ConsentPurpose.TOPIC, channel__in=["", Channel.EMAIL]
     )

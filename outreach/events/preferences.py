@@ -14,6 +14,7 @@ from django.db import transaction
 
 from outreach.audience.addresses import mask
 from outreach.audience.frequency import frequency_of, set_frequencies
+from outreach.audience.merging import hold
 from outreach.audience.models import Subscriber, Topic
 from outreach.audience.pause import end_of_pause, pause_of, set_pause, zone_of
 from outreach.audience.quiet_hours import QuietHours, quiet_hours_of, read_quiet_hours, set_quiet_hours
@@ -127,13 +128,15 @@ def save_preferences(
     """Make the subscriptions what was chosen (topic id -> channels); what stays as it was is not written again.
 
     A `branch` is a topic that is wanted with all that it holds now, by the channels chosen for it, else by every one.
-    `frequencies` say how often, by (topic id, channel).
+    `frequencies` say how often, by (topic id, channel). Of who was erased meanwhile nothing is kept.
 
     Raises:
         Invalid: the pause is none, at `length` or `until`, or the `quiet` hours, at `quiet_from` or `quiet_to`; nothing
             is saved.
     """
-    Subscriber.objects.select_for_update().get(pk=subscriber.pk)
+    subscriber = hold(subscriber)
+    if subscriber.erased_at is not None:
+        return
     evidence = {"delivery": delivery}
     now = _chosen(subscriber)
     channels = set(_channels(subscriber))

@@ -24,8 +24,10 @@ from outreach.core.models import AuditEntry, Organisation
 from outreach.core.vocabulary import Role
 from outreach.delivery.models import Delivery
 from outreach.effectiveness.timeline import timeline
+from outreach.events.keeping import keep
 from outreach.events.models import Reply
-from outreach.events.optout import opt_out, person_of
+from outreach.events.optout import Person, opt_out, person_of
+from outreach.events.preferences import save_preferences
 
 
 @pytest.fixture
@@ -180,6 +182,59 @@ def test_two_records_say_what_one_would_that_heard_all_of_it(
     noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
     assert is_taken_back(noon + timedelta(hours=left), noon + timedelta(hours=came)) == stays
+
+
+def of(sent: Any) -> Person:
+    person = person_of(Delivery.objects.get(run_id=sent.run.pk, id=sent.delivery))
+    assert person is not None
+    return person
+
+
+def test_who_leaves_while_their_records_are_joined_has_left(sent: Any, actor: Actor, twin: Subscriber) -> None:
+    """Each found the person under the id that was theirs a moment before."""
+    on_the_page, by_link = of(sent), of(sent)
+    merge(actor, twin, sent.subscriber)
+
+    left = opt_out(by_link, source="one_click")
+    assert on_the_page.subscriber is not None
+    save_preferences(on_the_page.subscriber, chosen={}, language="bg", measured=False, delivery="1-1")
+
+    twin.refresh_from_db()
+    said = Consent.objects.filter(action="withdrawn").order_by("pk")
+    assert (left, twin.is_measured, {state for *_of, state in states(twin)}) == (2, False, {"unsubscribed"})
+    assert [(row.subscriber_id, row.topic_id, row.channel, row.source) for row in said] == [
+        (twin.pk, sent.topic.pk, "email", "one_click"),
+        (twin.pk, sent.topic.pk, "sms", "one_click"),
+        (twin.pk, sent.other_topic.pk, "email", "preferences"),
+    ]
+
+
+def test_who_is_erased_while_their_records_are_joined_is_gone(sent: Any, actor: Actor, twin: Subscriber) -> None:
+    merge(actor, twin, sent.subscriber)
+    erase_subscriber(actor, sent.subscriber)
+
+    assert (Address.objects.count(), Subscriber.objects.filter(erased_at=None).count()) == (0, 0)
+
+
+def test_who_is_erased_on_the_page_leaves_nothing_there(sent: Any, actor: Actor) -> None:
+    person = of(sent)
+    erase_subscriber(actor, sent.subscriber)
+    before = Consent.objects.count()
+
+    assert person.subscriber is not None
+    chosen = {sent.topic.pk: ["email"]}
+    save_preferences(person.subscriber, chosen=chosen, language="en", measured=True, delivery="1-1")
+
+    assert (keep(person, shown_in="bg"), Subscription.objects.count(), Consent.objects.count()) == ([], 0, before)
+
+
+def test_the_question_brings_back_whom_a_sunset_let_go_before_they_were_joined(
+    sent: Any, actor: Actor, twin: Subscriber
+) -> None:
+    unsubscribe(sent.subscriber, topics=[sent.topic], source="sunset")
+    merge(actor, twin, sent.subscriber)
+
+    assert (keep(of(sent), shown_in="bg"), states(twin)[1]) == ([sent.topic], ("taxes", "email", "subscribed"))
 
 
 def test_chosen_values_are_taken_of_the_other(sent: Any, actor: Actor, twin: Subscriber) -> None:

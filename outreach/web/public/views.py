@@ -81,7 +81,9 @@ def preferences_page(request: HttpRequest, text: str) -> HttpResponse:
     if request.method == "POST":
         with override(language):
             problems = _save(request, person.subscriber, delivery=person.delivery.public_id, shown_in=language)
-        person.subscriber.refresh_from_db()
+        person = _find(text)
+    if person is None or person.subscriber is None:  # erased just now
+        return _nobody(person, language)
     with override(language):
         preferences = read_preferences(person.subscriber, language=language)
     if problems:
