@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from outreach.audience.erasure import erase_subscriber
 from outreach.audience.models import Subscriber
@@ -215,6 +218,28 @@ def test_records_that_are_joined_are_one_person(sent: Any) -> None:
     assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
 
 
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["click", "click of another", "reply", "reply taken back", "gather"]), max_size=10))
+def test_whatever_the_order_a_person_counts_once_while_any_source_tells(sent: Any, steps: list[str]) -> None:
+    with transaction.atomic():
+        clicked, replied = set(), False
+        other = make_colleague(sent, 1)
+        for minute, step in enumerate(steps):
+            if step.startswith("click"):
+                whose = sent.delivery if step == "click" else other
+                click(sent, seconds=60 * minute, delivery=whose)
+                clicked.add(whose)
+            elif step.startswith("reply"):
+                reply(sent, people=1 if step == "reply" else -1)
+                replied = step == "reply"
+            else:
+                gather_all()
+        gather_all()
+        assert interested(sent)[0] == len(clicked | ({sent.delivery} if replied else set()))
+        assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
+        transaction.set_rollback(True)
+
+
 def test_a_service_and_an_answer_tell_of_one_person_and_each_keeps_its_own(sent: Any) -> None:
     whose: dict[str, Any] = {"organisation": sent.organisation.pk, "run": sent.run, "subscriber": sent.subscriber}
     add_evidence(Goal.SATISFIED, EvidenceSource.SERVICE, **whose)
@@ -226,7 +251,7 @@ def test_a_service_and_an_answer_tell_of_one_person_and_each_keeps_its_own(sent:
     assert (stage["people"], stage["against"], stage["sources"]) == (1, 1, {"service": 1})
 
 
-def test_sums_outlive_what_they_were_made_of(sent: Any, settings: Any) -> None:
+def test_sums_outlive_what_they_were_made_of(sent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     click(sent)
     gather_lately()
     Event.objects.all().delete()
@@ -234,7 +259,7 @@ def test_sums_outlive_what_they_were_made_of(sent: Any, settings: Any) -> None:
     Run.objects.update(retired_at=sent.run.as_of)
     assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
     Run.objects.update(retired_at=None, as_of=sent.run.as_of - timedelta(days=100))
-    settings.KEEP_MONTHS = 2
+    monkeypatch.setattr(django_settings, "KEEP_MONTHS", 2)
     assert check_what_came_back(LedgerCheck(campaign=None)).adds_up
 
 
