@@ -26,13 +26,20 @@ _NOT_KEPT: Final = frozenset({"Geo", "RawEmail", "HtmlBody", "Attachments", "Con
 
 
 def read_hook(hook: Hook) -> list[ProviderEvent]:
-    """The one event of a verified call; what is none holds no events."""
-    body = _parse(hook.body)
-    return [_read_inbound(body) if hook.kind == "inbound" else _read_event(body, hook.body)] if body else []
+    """The one event of a verified call; what is none holds no events, and what cannot be read is an unknown one."""
+    try:
+        body = json.loads(hook.body)
+        if not isinstance(body, dict) or not body:
+            return []
+        return [_read_inbound(body) if hook.kind == "inbound" else _read_event(body, hook.body)]
+    except (ValueError, RecursionError):
+        raw = {"unreadable": hook.body[:500].decode("utf-8", "replace")}
+        made = _made_id(hook.body)
+        return [ProviderEvent(word=EventWord.UNKNOWN, event_id=made, reason="unreadable", raw=raw)]
 
 
 def _word(body: Mapping[str, Any]) -> EventWord:
-    kind, type_ = str(body.get("RecordType")), body.get("Type")
+    kind, type_ = str(body.get("RecordType")), _text(body, "Type")
     if kind == "SubscriptionChange":
         # Bounces and complaints, which suppress too, are told by events of their own.
         is_wish = body.get("SuppressionReason") in (None, "ManualSuppression")
@@ -53,7 +60,7 @@ def _read_event(body: Mapping[str, Any], raw: bytes) -> ProviderEvent:
         message=_text(given_back, "delivery"),
         provider_id=_text(body, "MessageID"),
         at=_time(_text(body, "DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")),
-        hard=body.get("Type") in _HARD if word is EventWord.BOUNCED else None,
+        hard=_text(body, "Type") in _HARD if word is EventWord.BOUNCED else None,
         reason=_text(body, "Details", "Description", "SuppressionReason")[:500],
         address=_text(body, "Recipient", "Email"),
         url=_text(body, "OriginalLink"),
@@ -76,13 +83,6 @@ def _read_inbound(body: Mapping[str, Any]) -> ProviderEvent:
         mime=_text(body, "RawEmail").encode("utf-8", "replace"),
         raw=_kept(body),
     )
-
-
-def _parse(body: bytes) -> Mapping[str, Any]:
-    with suppress(ValueError, RecursionError):
-        fields = json.loads(body)
-        return fields if isinstance(fields, dict) else {}
-    return {}
 
 
 def _kept(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 from channels.base import EventWord, ForgedHook, Hook, ProviderEvent
+from channels.batches import split_batch
 
 _WORDS: Final[Mapping[str, EventWord]] = {
     "processed": EventWord.ACCEPTED,
@@ -61,12 +62,27 @@ def verify(hook: Hook, key: str) -> None:
 
 
 def read_events(body: bytes) -> list[ProviderEvent]:
-    """A batch of the event webhook; what is not a batch holds no events."""
+    """A batch of the event webhook; what is not a batch holds no events.
+
+    One of them that cannot be read is an unknown one, and keeps no other from being read.
+    """
     try:
-        batch = json.loads(body)
-    except ValueError:
-        return []
+        return _read_batch(json.loads(body))
+    except (ValueError, RecursionError):  # the signature is right: whatever is wrong with one, the others hold
+        return [event for piece in split_batch(body.decode("utf-8", "replace")) for event in _read_piece(piece)]
+
+
+def _read_batch(batch: Any) -> list[ProviderEvent]:
     return [_read_event(event) for event in batch if isinstance(event, dict)] if isinstance(batch, list) else []
+
+
+def _read_piece(piece: str) -> list[ProviderEvent]:
+    try:
+        return _read_batch([json.loads(piece)])
+    except (ValueError, RecursionError):
+        made = f"made:{sha256(piece.encode('utf-8', 'replace')).hexdigest()[:32]}"
+        raw = {"unreadable": piece[:500]}
+        return [ProviderEvent(word=EventWord.UNKNOWN, event_id=made, reason="unreadable", raw=raw)] if piece else []
 
 
 def _read_event(event: Mapping[str, Any]) -> ProviderEvent:

@@ -49,7 +49,7 @@ def forget_what_came_back(erased: Erased) -> None:
     forget_responses(erased.subscriber)
     # An applied call keeps only its key anyway; one that waits will find nobody.
     waiting = HookCall.objects.filter(applied_at=None, account__organisation__in=erased.organisations)
-    waiting.filter(event__address__in=written).update(event={}, applied_at=clock.now())
+    waiting.filter(event__address__in=written).update(event={}, trouble="", applied_at=clock.now())
     stages.forget_person(erased.subscriber)
     with connection.cursor() as cursor:
         for statement in (FORGET_EVIDENCE, FORGET_RAW):

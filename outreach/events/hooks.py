@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
 
-from django.db import OperationalError, transaction
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Value
+from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 
 import channels
 from channels.base import EventWord, ForgedHook, Hook, ProviderEvent
 from outreach.core import clock
+from outreach.core.away import is_away
 from outreach.core.errors import OutreachError
 from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, EventKind
 from outreach.delivery.adapters import plain_account
 from outreach.delivery.models import Delivery
 from outreach.events import optout
+from outreach.events.calls import MOST_TRIES, from_json, keep_events, look_at_alerts, note_failure
 from outreach.events.effects import Told, is_settled, resolve_doubt, take_effect, without_addresses
 from outreach.events.matching import (
     match_callback,
@@ -33,9 +33,7 @@ from outreach.events.matching import (
 )
 from outreach.events.models import HookCall
 from outreach.events.replies import take_reply_event
-from outreach.events.storable import storable, storable_text
-
-logger = logging.getLogger(__name__)
+from outreach.events.storable import credible
 
 #: Provider events that become an event of ours; the others have a road of their own or none.
 KINDS: Final[Mapping[EventWord, EventKind]] = {
@@ -55,6 +53,8 @@ KEPT_WAITING: Final = timedelta(days=7)
 FRESH: Final = timedelta(minutes=1)
 #: Longest between two tries.
 SELDOMEST: Final = timedelta(hours=1)
+#: Why nothing came of a call whose delivery nobody knew in that time.
+NO_MESSAGE: Final = "no_message"
 #: Calls that one run of the task takes on.
 MOST_AT_ONCE: Final = 1000
 
@@ -67,6 +67,8 @@ class HookResult:
     applied: int
     #: Kept, since their delivery is not known yet.
     waiting: int
+    #: Kept, with the reason why they could not be applied.
+    failed: int
     #: Known before; without effect.
     repeated: int
 
@@ -97,52 +99,49 @@ def accept_hook(
 
 
 def take_events(account: Account, told: Sequence[ProviderEvent]) -> HookResult:
-    """Store what a provider told, and apply what can be applied; what is known already has no effect."""
+    """Store what a provider told, and apply what can be applied; what is known already has no effect.
+
+    Each by itself: one that fails is kept with the reason, and keeps no other from being applied.
+    """
     fresh, known = keep_events(account.pk, told)
-    results = [apply_call(pk) for pk in fresh]
-    return HookResult(applied=results.count(True), waiting=results.count(False), repeated=known)
-
-
-def keep_events(account_id: int, told: Sequence[ProviderEvent]) -> tuple[list[int], int]:
-    """Store what a provider told, for `apply_waiting`; the new rows, and how many were known before."""
-    events = {storable_text(event.event_id)[:200]: event for event in told}
-    known = set(HookCall.objects.filter(account=account_id, event_id__in=events).values_list("event_id", flat=True))
-    HookCall.objects.bulk_create(
-        [
-            HookCall(account_id=account_id, event_id=event_id, event=_as_json(event))
-            for event_id, event in events.items()
-            if event_id not in known
-        ],
-        ignore_conflicts=True,
-    )
-    fresh = HookCall.objects.filter(account=account_id, event_id__in=events.keys() - known, applied_at=None)
-    return list(fresh.order_by("pk").values_list("pk", flat=True)), len(known)
+    results = [try_call(pk) for pk in fresh]
+    counts = {name: results.count(name) for name in ("applied", "waiting", "failed")}
+    return HookResult(**counts, repeated=known)
 
 
 def apply_waiting(*, most: int = MOST_AT_ONCE) -> int:
     """Apply again what could not be applied when it came; answer how many now were.
 
-    Those that still cannot be are tried again ever less often, so that however many there are, each has its turn.
+    Those that still cannot be are tried again ever less often, so that however many there are, each has its turn; in
+    the end it is said of them why nothing came of them.
     """
     now = clock.now()
-    waiting = HookCall.objects.filter(applied_at=None, received_at__gte=now - KEPT_WAITING, next_try_at__lte=now)
+    is_hoped_for = Q(received_at__gte=now - KEPT_WAITING) | Q(trouble="")
+    waiting = HookCall.objects.filter(is_hoped_for, applied_at=None, next_try_at__lte=now, failures__lt=MOST_TRIES)
     due = list(waiting.order_by("next_try_at", "pk").values_list("pk", flat=True)[:most])
-    applied = sum(_try_again(pk) for pk in due)
+    applied = sum(try_call(pk) == "applied" for pk in due)
     waited = ExpressionWrapper((Value(now) - F("received_at") - Value(FRESH)) / 4, output_field=DurationField())
     next_try = ExpressionWrapper(Value(now) + Least(waited, Value(SELDOMEST)), output_field=DateTimeField())
-    HookCall.objects.filter(pk__in=due, applied_at=None).update(next_try_at=next_try)
+    left = HookCall.objects.filter(pk__in=due, applied_at=None)
+    left.update(next_try_at=next_try)
+    left.filter(received_at__lt=now - KEPT_WAITING, trouble="").update(trouble=NO_MESSAGE)
+    look_at_alerts()
     return applied
 
 
-def _try_again(pk: int) -> bool:
-    """One that cannot be applied must not keep the others from it."""
+def try_call(pk: int, *, is_again: bool = False) -> str:
+    """Apply one stored event, as `apply_call` does: `applied`, `waiting`, or `failed` where it keeps why.
+
+    Raises:
+        OperationalError, InterfaceError: the database is away.
+    """
     try:
-        return apply_call(pk)
-    except OperationalError:
-        raise
-    except Exception:  # a stranger's words are in it
-        logger.exception("a call-back cannot be applied", extra={"action": "hook.apply", "call": pk})
-        return False
+        return "applied" if apply_call(pk, is_again=is_again) else "waiting"
+    except Exception as err:  # a stranger's words are in it: there is no list of what may be wrong with them
+        if is_away(err):
+            raise
+        note_failure(pk, err)
+        return "failed"
 
 
 @transaction.atomic
@@ -155,7 +154,7 @@ def apply_call(pk: int, *, is_again: bool = False) -> bool:
     call = (calls if is_again else calls.filter(applied_at=None)).first()
     if call is None or not call.event:
         return True
-    event = _from_json(call.event)
+    event = from_json(call.event)
     if event.word == EventWord.REPLIED:
         take_reply_event(call.account, event)
         _finish(call, keep=False)
@@ -185,7 +184,7 @@ def _apply(call: HookCall, event: ProviderEvent, delivery: Delivery) -> None:
         return
     told = Told(
         kind=kind,
-        at=event.at or call.received_at,
+        at=credible(event.at, call.received_at),
         identity=f"{call.account_id}:{call.event_id}",
         source=source,
         reason=event.reason,
@@ -202,8 +201,9 @@ def _apply(call: HookCall, event: ProviderEvent, delivery: Delivery) -> None:
 def _finish(call: HookCall, *, keep: bool = True) -> None:
     """Mark as applied; of what a person did only the key stays, since event or reply say what may be kept."""
     call.applied_at = clock.now()
+    call.trouble = ""
     call.event = call.event if keep else {}
-    call.save(update_fields=["applied_at", "event"])
+    call.save(update_fields=["applied_at", "trouble", "event"])
 
 
 def _find_delivery(account: Account, event: ProviderEvent) -> Delivery | None:
@@ -220,23 +220,3 @@ def _with_delivery(account: Account, hook: Hook, event: ProviderEvent) -> Provid
     match = match_callback(account, hook.query.get("d", ""))
     message = match.delivery.public_id if match and event.word != EventWord.REPLIED else event.message
     return replace(event, message=message, raw=without_addresses(event.raw))
-
-
-def _as_json(event: ProviderEvent) -> dict[str, Any]:
-    fields = storable(asdict(event))
-    return {
-        **fields,
-        "at": event.at.isoformat() if event.at else None,
-        "mime": base64.b64encode(event.mime).decode(),
-    }
-
-
-def _from_json(fields: Mapping[str, Any]) -> ProviderEvent:
-    return ProviderEvent(
-        **{
-            **fields,
-            "word": EventWord(fields["word"]),
-            "at": datetime.fromisoformat(fields["at"]) if fields["at"] else None,
-            "mime": base64.b64decode(fields["mime"]),
-        }
-    )

@@ -93,6 +93,10 @@ class HookCall(models.Model):
     applied_at = models.DateTimeField(null=True)
     #: When one that waits is tried again: the longer it waits, the less often.
     next_try_at = models.DateTimeField(db_default=Now())
+    #: How often applying it failed, and why it did last, in the words of the program; `no_message` where it waited in
+    #: vain for its delivery to be known.
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    trouble = models.CharField(max_length=300, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="provider_event_once")]

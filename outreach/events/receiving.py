@@ -16,7 +16,8 @@ from outreach.core import alerts
 from outreach.core.models import Account
 from outreach.core.vocabulary import AccountState
 from outreach.delivery.adapters import plain_account, register_inbox
-from outreach.events.hooks import apply_waiting, keep_events
+from outreach.events.calls import keep_events
+from outreach.events.hooks import apply_waiting
 from outreach.events.polling import UNREADABLE, alone
 
 logger = logging.getLogger(__name__)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
-from django.db import Error as DatabaseTrouble
-
-from outreach.core.errors import OutreachError
-from outreach.events.hooks import apply_call
+from outreach.events.calls import look_at_alerts
+from outreach.events.hooks import try_call
 from outreach.events.models import HookCall
-
-logger = logging.getLogger(__name__)
 
 
 def replay(*, since: datetime, account: int | None = None) -> dict[str, int]:
@@ -24,13 +19,6 @@ def replay(*, since: datetime, account: int | None = None) -> dict[str, int]:
     chosen = calls if account is None else calls.filter(account=account)
     found = {"applied": 0, "waiting": 0, "failed": 0}
     for pk in chosen.order_by("received_at", "pk").values_list("pk", flat=True).iterator():
-        found[_apply(pk)] += 1
+        found[try_call(pk, is_again=True)] += 1
+    look_at_alerts()
     return found
-
-
-def _apply(pk: int) -> str:
-    try:
-        return "applied" if apply_call(pk, is_again=True) else "waiting"
-    except (OutreachError, DatabaseTrouble):
-        logger.exception("a call-back cannot be applied", extra={"action": "hook.replay", "call": pk})
-        return "failed"

@@ -38,7 +38,7 @@ from outreach.events.record import Happening, record
 from outreach.events.reply_answers import count_answer, find_answer, mark_answer
 from outreach.events.sender_inbox import keep_reports, read_reports
 from outreach.events.stages import add_evidence
-from outreach.events.storable import storable_text
+from outreach.events.storable import credible, storable_key, storable_text
 from outreach.events.talk import Attachment
 from outreach.events.text_to_join import join_by_text
 
@@ -62,7 +62,7 @@ def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
         subject=event.subject,
         text=event.text,
         kind=(keyword_of(event.text) if account.channel == Channel.SMS else None) or ReplyKind.REPLY,
-        received_at=event.at or clock.now(),
+        received_at=credible(event.at, clock.now()),
         source=account.adapter,
         match=match or match_address(account, account.channel, event.address),
         is_answered=event.answered,
@@ -117,7 +117,7 @@ def take_inbound(account: Account, inbound: Inbound) -> Reply | None:
     delivery = inbound.match.delivery if inbound.match else None
     run = Run.objects.select_related("organisation").filter(pk=delivery.run_id).first() if delivery else None
     reply, is_new = Reply.objects.get_or_create(
-        account=account, external_id=inbound.external_id[:300], defaults=_facts(account, inbound, run)
+        account=account, external_id=storable_key(inbound.external_id, 300), defaults=_facts(account, inbound, run)
     )
     if not is_new:
         return None

@@ -22,9 +22,12 @@ def close_answers() -> int:
 
 
 def forget_raw() -> int:
-    """Empty what providers told us in their own words more than 30 days ago; answer how many records."""
+    """Empty what providers told us in their own words more than 30 days ago; answer how many records.
+
+    Calls of which nothing could be made, too: why stays.
+    """
     until = clock.now() - KEPT
     since = until - LOOKED_AT
     events = Event.objects.filter(at__gte=since, at__lt=until).exclude(raw={})
     calls = HookCall.objects.filter(received_at__gte=since, received_at__lt=until).exclude(event={})
-    return events.update(raw={}) + calls.exclude(applied_at=None).update(event={})
+    return events.update(raw={}) + calls.update(event={})

@@ -16,6 +16,7 @@ import kombu.exceptions
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Min
 from django.db.utils import DatabaseError
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,7 @@ from outreach.core.database import running_database
 from outreach.core.errors import OutreachError
 from outreach.core.models import Installation
 from outreach.core.queue import app
+from outreach.events.calls import failed_calls
 
 LEAST_VERSION: Final = 150000
 #: Beat says each minute that it is alive.
@@ -198,9 +200,35 @@ def _beat() -> Iterator[Finding]:
         )
 
 
+def _not_taken_in() -> Iterator[Finding]:
+    """One finding an account: what providers told of it, and letters to it, that cannot be applied."""
+    if not _has_column("outreach_hookcall", "failures"):
+        return
+    accounts = failed_calls().order_by("account").values_list("account", "account__name")
+    for key, name, count, oldest in accounts.annotate(count=Count("pk"), oldest=Min("received_at")):
+        newest = failed_calls().filter(account=key).last()
+        facts = {"name": name, "count": count, "trouble": newest.trouble if newest else ""}
+        yield Finding(
+            check="calls",
+            what=_("What came back to “%(name)s” cannot be taken in: %(count)s. The last one: %(trouble)s") % facts,
+            why=_("What a provider told of a message, or what somebody wrote, is kept and has no effect."),
+            remedy=f"outreach replay --account {key} --since {oldest:%Y-%m-%d}",
+        )
+
+
+def _has_column(table: str, name: str) -> bool:
+    """Not so where the schema is older than the program, which is a finding of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM information_schema.columns WHERE table_name = %s AND column_name = %s)",
+            [table, name],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 Check = Callable[[], Iterator[Finding]]
 ON_THIS_MACHINE: Final[tuple[Check, ...]] = (_secret_key, _base_url, _disk_space)
-IN_THE_DATABASE: Final[tuple[Check, ...]] = (_version, _migrations, _clock, _broker, _given_up, _beat)
+IN_THE_DATABASE: Final[tuple[Check, ...]] = (_version, _migrations, _clock, _broker, _given_up, _beat, _not_taken_in)
 
 
 def _in_words(finding: Finding) -> str:

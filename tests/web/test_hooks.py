@@ -22,7 +22,7 @@ from outreach.core.vocabulary import SubscriptionState
 from outreach.delivery import tokens
 from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import Token, TokenKind
-from outreach.events import hooks
+from outreach.events.calls import as_json
 from outreach.events.hooks import apply_waiting
 from outreach.events.models import Event, HookCall, Reply
 from outreach.events.replaying import replay
@@ -107,7 +107,7 @@ def test_a_call_for_an_unknown_delivery_is_kept_and_applied_later(client: Client
 
 def test_however_many_wait_each_has_its_turn(client: Client, sent: Sent) -> None:
     old = clock.now() - timedelta(hours=5)
-    event = {**hooks._as_json(ProviderEvent(event_id="x", word=EventWord.DELIVERED)), "provider_id": "of nobody"}
+    event = {**as_json(ProviderEvent(event_id="x", word=EventWord.DELIVERED)), "provider_id": "of nobody"}
     HookCall.objects.bulk_create(
         [HookCall(account=sent.account, event_id=f"old-{number}", event=event, next_try_at=old) for number in range(6)]
     )

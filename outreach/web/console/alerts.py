@@ -109,6 +109,16 @@ WORDINGS: Final[Mapping[str, Wording]] = {
         sign="plug",
         tone="warn",
     ),
+    "calls_failed": Wording(
+        title=_("Some of what came back to “%(name)s” cannot be taken in: %(count)s"),
+        text=_(
+            "The reason of the last one: %(trouble)s. It is kept and tried again by itself. An operator finds more in "
+            "the log, and the command that tries it again at once among the findings of the doctor."
+        ),
+        action=_("Open the account"),
+        sign="mail",
+        tone="warn",
+    ),
     "suppressions_unsynced": Wording(
         title=_("The list of whom not to write to cannot be compared with that of “%(name)s”"),
         text=_("The provider said: %(trouble)s. We try again every hour; our own list holds meanwhile."),

@@ -40,7 +40,10 @@ def receive(request: HttpRequest, hook_key: str, kind: str) -> HttpResponse:
     except Forged:
         logger.warning("a forged call-back", extra={"action": "hook.forged", "account": account.pk})
         return _say(400, "The signature is not the provider's.")
-    return _say(202, "Kept until the message is known.") if result.waiting else _say(200, "")
+    if result.waiting:
+        return _say(202, "Kept until the message is known.")
+    # Whatever is wrong with it lies with us: it is kept, and need not be sent again.
+    return _say(202, "Kept; it cannot be applied yet.") if result.failed else _say(200, "")
 
 
 def _say(status: int, words: str) -> HttpResponse:

@@ -18,6 +18,7 @@ from outreach.core import clock
 from outreach.core.models import Alert, Installation
 from outreach.core.vocabulary import UNDER_WAY, BatchState, CampaignState, CounterKind
 from outreach.delivery.models import Batch, Counter
+from outreach.events.calls import failed_calls
 from outreach.events.ingest import journal_folder
 from outreach.events.models import HookCall
 
@@ -56,6 +57,8 @@ class Ledger(Collector):
         )
         waiting = HookCall.objects.filter(applied_at=None).count()
         yield _one("outreach_hook_calls_waiting", "Call-backs kept until their delivery is known.", waiting)
+        failed = failed_calls().count()
+        yield _one("outreach_hook_calls_failed", "Call-backs and letters that cannot be applied.", failed)
         yield _one(
             "outreach_alerts_open", "Alerts that nobody resolved.", Alert.objects.filter(resolved_at=None).count()
         )
