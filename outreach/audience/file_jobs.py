@@ -7,6 +7,7 @@ A job is a row with `state`, `lease_until` and `created_at`; one with a file tha
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from outreach.core.vocabulary import JobState
 
 #: How long a silent worker keeps a job; each chunk renews it.
 LEASE: Final = timedelta(seconds=60)
+#: How old a file without a job is left alone: that of a younger one may not be committed yet.
+LEFT: Final = timedelta(hours=1)
 
 
 def claim(jobs: QuerySet[Any], job_id: int) -> bool:
@@ -48,6 +51,17 @@ def end(jobs: QuerySet[Any], path: Path, state: JobState, *, bytes_read: int, tr
     if ended == 1:
         with suppress(FileNotFoundError):
             path.unlink()
+
+
+def sweep(files: Iterable[Path], needed: Collection[Path]) -> int:
+    """Delete files whose job has ended or is not there: a process was killed before its file was gone; how many."""
+    before, swept = (clock.now() - LEFT).timestamp(), 0
+    for path in files:
+        with suppress(FileNotFoundError):
+            if path not in needed and path.stat().st_mtime < before:
+                path.unlink()
+                swept += 1
+    return swept
 
 
 def keep(file: IO[bytes], path: Path) -> None:

@@ -36,7 +36,9 @@ HOLD_PLACE: Final = """
 SELECT FROM outreach_organisation o, outreach_topic t WHERE o.id = %(organisation)s AND t.id = %(topic)s
 FOR KEY SHARE OF o, t
 """
-HOLD_PEOPLE: Final = "SELECT id FROM outreach_subscriber WHERE id = ANY(%s) AND erased_at IS NULL FOR KEY SHARE"
+HOLD_PEOPLE: Final = (
+    "SELECT id FROM outreach_subscriber WHERE id = ANY(%s) AND erased_at IS NULL ORDER BY id FOR KEY SHARE"
+)
 #: Who has one of these addresses, one a line, in the organisation. The array comes out of a subquery, so that the
 #: planner does not weigh ten thousand values one by one, which takes longer than to find them.
 OWNERS: Final = """
@@ -161,6 +163,10 @@ class Person:
         """What the database would hold of it, but for what came: see `stored`."""
         known = {channel: self.frequencies[channel] for channel in self.stored.get("frequencies", ())}
         return {**self.fields, "attributes": dict(self.attributes), "frequencies": known}
+
+    @property
+    def has_changed(self) -> bool:
+        return bool(self.changes or self.changed_attributes or self.changed_frequencies())
 
     def changed_frequencies(self) -> dict[str, list[int | None]]:
         """Channel -> its days before and now."""
@@ -357,11 +363,15 @@ class Chunk:
         _copy(cursor, "importmade", (f"{self.place.job}\t{first}\t{last}\n" for first, last in runs_of(self.new_ids)))
 
     def _hold_people(self, cursor: Cursor[Any]) -> None:
-        """Whom we add to must be there until we commit: what a foreign key would see to, for all of them at once."""
-        if not self.extended:
+        """Of whom we write must be there until we commit: what a foreign key would see to, for all of them at once.
+
+        Otherwise what somebody was before is written down behind their erasure.
+        """
+        held = self.extended | {key for key, person in self.people.items() if not person.is_new and person.has_changed}
+        if not held:
             return
-        cursor.execute(HOLD_PEOPLE, [sorted(self.extended)])
-        if len(cursor.fetchall()) < len(self.extended):
+        cursor.execute(HOLD_PEOPLE, [sorted(held)])
+        if len(cursor.fetchall()) < len(held):
             raise IntegrityError("a person was erased meanwhile")
 
     def _people_of_several_rows(self) -> Iterator[str]:

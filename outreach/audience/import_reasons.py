@@ -23,6 +23,7 @@ FILE_REASONS: Final[dict[str, Any]] = {
     "no_listed_column": _("The file names no column email, phone, address or hash, nor does its first line hold one."),
     "too_many_columns": _("The file has more than 200 columns."),
     "repeated_column": _("Two columns have the same name."),
+    "repeated_meaning": _("Two columns hold the same thing. Leave one of them out, or give it another name."),
     "long_column_name": _("A column's name is longer than 100 characters."),
     "missing": _("The uploaded file is not there any more. Upload it again."),
 }
@@ -36,6 +37,7 @@ ROW_REASONS: Final[dict[str, Any]] = MESSAGES | {
     "bad_json": _("The line is not a JSON object."),
     "too_many_values": _("The object has more than 200 fields."),
     "bad_value": _("The value is neither a text nor a number."),
+    "repeated_value": _("Two fields of the object hold the same thing, and do not say the same."),
     "undecodable": _("The row has characters that are not in the file's encoding."),
     "control_character": _("The row has control characters."),
     "no_address": _("The row has neither an e-mail address nor a phone number."),

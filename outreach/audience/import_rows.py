@@ -101,7 +101,7 @@ def row_maker(
     known = [taken_for(column, mapping or {}) for column in form.columns]
     filled = [word for word in known if word in COLUMNS]
     if len(set(filled)) < len(filled):
-        raise UnreadableFile("repeated_column")
+        raise UnreadableFile("repeated_meaning")
     if not {"email", "phone"} & set(filled):
         raise UnreadableFile("no_address_column")
     # Behind a record's cells stands an empty one, which is what a file says of the fields that it has no column for.
@@ -144,7 +144,9 @@ class _RowMaker:
                 continue
             word = takes(column)
             if word in COLUMNS:
-                known[word] = _text(value, column)
+                said = _text(value, column)
+                if known.setdefault(word, said) != said:
+                    raise BadRow("repeated_value", word)
             elif word == LEFT_OUT:
                 continue
             elif column == "attributes" and isinstance(value, dict):
@@ -285,7 +287,7 @@ def _text(value: Any, column: str) -> str:
         raise BadRow("bad_value", column[:LONGEST_ATTRIBUTE_NAME])
     text = str(value).strip()
     if CONTROL.search(text):
-        raise BadRow("control_character", column)
+        raise BadRow("control_character", column[:LONGEST_ATTRIBUTE_NAME])
     return text
 
 

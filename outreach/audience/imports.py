@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import IO, Final
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
@@ -84,9 +86,11 @@ def run_import(import_id: int, *, on_progress: Progress | None = None) -> None:
 def resume_imports() -> int:
     """Queue again the jobs that nobody works on: whose message was lost, or whose worker died. Return how many.
 
-    Files that nobody confirmed are forgotten.
+    Files that nobody confirmed are forgotten, and those that a killed process left behind.
     """
     forget_unconfirmed()
+    waiting = Import.objects.filter(state__in=[JobState.RECEIVED, JobState.QUEUED, JobState.RUNNING])
+    file_jobs.sweep((Path(settings.DATA) / "imports").glob("[0-9]*"), {stored_file(job) for job in waiting})
     return file_jobs.resume(Import.objects.all(), "outreach.run_import")
 
 

@@ -145,7 +145,9 @@ def run_suppression_import(job_id: int) -> None:
 
 
 def resume_suppression_imports() -> int:
-    """Queue again the jobs that nobody works on. Return how many."""
+    """Queue again the jobs that nobody works on. Return how many. Files that a killed process left behind go."""
+    waiting = SuppressionImport.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
+    file_jobs.sweep((Path(settings.DATA) / "imports").glob("list-*"), {kept_list(job) for job in waiting})
     return file_jobs.resume(SuppressionImport.objects.all(), "outreach.run_suppression_import")
 
 

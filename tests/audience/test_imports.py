@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ from outreach.audience.erasure import erase_subscriber
 from outreach.audience.import_chunk import Chunk
 from outreach.audience.import_intake import preview, receive_import, stored_file
 from outreach.audience.import_terms import Terms
+from outreach.audience.import_trace import ImportChange
 from outreach.audience.imports import rejections_csv, resume_imports, run_import
 from outreach.audience.models import Address, Consent, Import, ImportRejection, Subscriber, Subscription, Topic
 from outreach.audience.subscriptions import unsubscribe
+from outreach.audience.suppression_import import (
+    SuppressionImport,
+    kept_list,
+    resume_suppression_imports,
+    start_suppression_import,
+)
+from outreach.core import clock
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Invalid, NotFound
 from outreach.core.models import Organisation
@@ -257,15 +266,42 @@ def test_ndjson_takes_attributes_of_their_own_kind(actor: Actor, topic: Topic) -
         {"email": "b@b.bg", "tags": ["x"]},
         {"email": "c@b.bg", "name": "\x00"},
         {"name": "Без адрес"},
+        {"email": "d@b.bg", "mail": "e@b.bg"},
+        {"mail": "a@b.bg", "email": "a@b.bg"},
     ]
 
     job = take_in(actor, topic, "\n".join(json.dumps(line) for line in lines))
 
-    assert counts(job) == ("done", 4, 1, 0, 0, 3)
+    assert counts(job) == ("done", 6, 1, 0, 1, 4)
     assert Subscriber.objects.get().attributes == {"age": 33, "member": True, "city": "Варна"}
     assert list(ImportRejection.objects.order_by("line").values_list("line", "column", "reason")) == [
         (2, "tags", "bad_value"), (3, "name", "control_character"), (4, "", "no_address"),
+        (5, "email", "repeated_value"),
     ]  # fmt: skip
+
+
+def test_a_field_of_a_very_long_name_is_rejected_and_ends_no_import(actor: Actor, topic: Topic) -> None:
+    key = "к" * 300
+    job = take_in(
+        actor,
+        topic,
+        "\n".join(json.dumps({"email": "a@b.bg", key: value}) for value in ("\x01", [1])),
+        terms=Terms(mapping={key: "name"}),
+    )
+
+    assert counts(job) == ("done", 2, 0, 0, 0, 2)
+    assert list(ImportRejection.objects.order_by("line").values_list("column", "reason")) == [
+        (key[:100], "control_character"), (key[:100], "bad_value")
+    ]  # fmt: skip
+
+
+def test_two_columns_of_one_meaning_are_told_so(actor: Actor, topic: Topic) -> None:
+    with pytest.raises(Invalid) as caught:
+        receive_import(actor, topic, io.BytesIO("email;имейл\na@b.bg;c@b.bg\n".encode()), "people.csv")
+
+    assert [str(told) for told in caught.value.fields["file"]] == [
+        "Two columns hold the same thing. Leave one of them out, or give it another name."
+    ]
 
 
 def test_a_killed_import_goes_on_behind_the_last_committed_chunk(
@@ -307,6 +343,28 @@ def test_two_workers_with_one_import_commit_each_row_once(actor: Actor, topic: T
 
     job.refresh_from_db()
     assert (job.state, job.rows) == ("running", 7)
+
+
+def test_files_that_a_killed_process_left_behind_go(actor: Actor, topic: Topic) -> None:
+    def receive(*, is_confirmed: bool = True) -> Path:
+        file = io.BytesIO(b"email\na@b.bg\n")
+        return stored_file(receive_import(actor, topic, file, "people.csv", is_confirmed=is_confirmed))
+
+    waits, ended, gone, fresh = receive(is_confirmed=False), receive(), receive(), receive()
+    listed, taken = (
+        kept_list(start_suppression_import(actor, io.BytesIO(b"email\na@b.bg\n"), "list.csv")) for _each in "ab"
+    )
+    Import.objects.filter(pk=int(ended.name)).update(state="done")
+    Import.objects.filter(pk__in=[int(gone.name), int(fresh.name)]).delete()
+    SuppressionImport.objects.filter(pk=int(taken.name.removeprefix("list-"))).update(state="done")
+    lately = (clock.now() - timedelta(hours=2)).timestamp()
+    for path in (waits, ended, gone, listed, taken):
+        os.utime(path, (lately, lately))
+
+    resume_imports()
+    resume_suppression_imports()
+
+    assert sorted(waits.parent.iterdir()) == sorted([waits, fresh, listed])
 
 
 def test_a_file_that_is_gone_fails_in_words(actor: Actor, topic: Topic) -> None:
@@ -441,10 +499,12 @@ def people_of(place: Organisation) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.parametrize("row", ["phone\na@b.bg,0888111222", "name\na@b.bg,Ана", "city\na@b.bg,Русе"])
 def test_who_is_erased_while_his_row_is_taken_in_gets_nothing(
-    actor: Actor, topic: Topic, monkeypatch: pytest.MonkeyPatch
+    actor: Actor, topic: Topic, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
-    take_in(actor, topic, "email\na@b.bg\n")
+    """Nor is written down what he was, so that the import could be taken back."""
+    take_in(actor, topic, "email,name,city\na@b.bg,Анна,Варна\n")
     decide = Chunk._decide
 
     def decide_late(chunk: Chunk, cursor: Any) -> None:
@@ -454,13 +514,13 @@ def test_who_is_erased_while_his_row_is_taken_in_gets_nothing(
             erase_subscriber(actor, person)
 
     monkeypatch.setattr(Chunk, "_decide", decide_late)
-    job = receive_import(actor, topic, io.BytesIO(b"email,phone\na@b.bg,0888111222\n"), "people.csv")
+    job = receive_import(actor, topic, io.BytesIO(f"email,{row}\n".encode()), "people.csv")
     monkeypatch.setattr(imports, "TRIES", 1)
 
     with pytest.raises(IntegrityError):
         run_import(job.pk)
 
-    assert Address.objects.filter(channel="sms").count() == 0
+    assert (Address.objects.filter(channel="sms").count(), ImportChange.objects.count()) == (0, 0)
 
 
 def test_a_time_at_the_calendars_end_is_refused(actor: Actor, topic: Topic) -> None:

@@ -15,6 +15,7 @@ from outreach.audience.exports import export_people
 from outreach.audience.frequency import set_frequency
 from outreach.audience.import_intake import preview, start_import
 from outreach.audience.import_mending import rows_to_mend
+from outreach.audience.import_rows import CONTROL
 from outreach.audience.import_terms import Terms
 from outreach.audience.import_trace import ImportUndo
 from outreach.audience.import_undo import look_ahead, undo_import, undo_json
@@ -274,7 +275,10 @@ def _mapping(columns: str) -> dict[str, str] | None:
         found = json.loads(columns)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or not all(isinstance(word, str) for word in found.values()):
+    # What no file names, the database does not keep.
+    if not isinstance(found, dict) or not all(
+        isinstance(found[name], str) and not CONTROL.search(name) for name in found
+    ):
         raise Invalid({"columns": ['Give an object such as {"Mail": "email", "Notes": "left_out"}.']})
     return found
 

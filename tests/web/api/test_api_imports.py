@@ -118,6 +118,8 @@ def test_an_opt_in_without_evidence_is_refused_at_its_fields(api: Api, topic: To
         ('{"Mail": "email"}', "/columns/Mail", "The file has no such column."),
         ('{"Контакт": "email", "Град": "email"}', "/columns/Град", "Another column is taken for this already."),
         ('{"Град": "name"}', "/columns", "Say which column holds e-mail addresses or telephone numbers."),
+        ('{"\\ud800": "name"}', "/columns", 'Give an object such as {"Mail": "email", "Notes": "left_out"}.'),
+        ('{"\\u0000": "name"}', "/columns", 'Give an object such as {"Mail": "email", "Notes": "left_out"}.'),
         ("[1]", "/columns", 'Give an object such as {"Mail": "email", "Notes": "left_out"}.'),
         ("[" * 100_000, "/columns", 'Give an object such as {"Mail": "email", "Notes": "left_out"}.'),
         ("", "/file", "The file has neither a column email nor a column phone."),
