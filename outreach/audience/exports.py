@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from outreach.audience.facts import ALL_IDS
 from outreach.audience.frequency import frequency_of
 from outreach.audience.models import Segment, Topic
 from outreach.audience.profile import PLAIN_FIELDS
@@ -50,7 +51,8 @@ _NAMES: Final = """
 SELECT DISTINCT k.name FROM outreach_subscriber s, jsonb_object_keys(s.attributes) AS k (name)
 WHERE {who} ORDER BY k.name LIMIT %(most)s
 """
-#: The next people by number, each with addresses in the order in which they came and the topic's last consent.
+#: The next people by number, each with addresses in the order in which they came and the last consent on which what
+#: they get of the topic rests, given in any of their records.
 _PEOPLE: Final = """
 SELECT s.id, o.slug, s.name, s.kind, s.language, s.timezone, s.preferred_channel, s.region,
        (SELECT json_object_agg(p.channel, p.frequency ORDER BY p.channel) FROM outreach_subscription p
@@ -61,11 +63,15 @@ SELECT s.id, o.slug, s.name, s.kind, s.language, s.timezone, s.preferred_channel
        c.source, c.at, c.text_version, c.language
 FROM outreach_subscriber s JOIN outreach_organisation o ON o.id = s.organisation_id
 LEFT JOIN LATERAL (
-    SELECT c.source, c.at, c.text_version, c.language FROM outreach_consent c
-    WHERE c.subscriber_id = s.id AND c.topic_id = %(topic)s AND c.action = 'given' ORDER BY c.at DESC, c.id DESC LIMIT 1
+    SELECT c.source, c.at, c.text_version, c.language FROM {ids} JOIN outreach_consent c ON c.subscriber_id = p.id
+    WHERE c.topic_id = %(topic)s AND c.action = 'given' AND EXISTS (
+        SELECT FROM outreach_subscription w
+        WHERE w.subscriber_id = s.id AND w.topic_id = c.topic_id AND w.state = 'subscribed'
+            AND c.channel IN ('', w.channel))
+    ORDER BY c.at DESC, c.id DESC LIMIT 1
 ) c ON true
 WHERE {who} AND s.id > %(after)s ORDER BY s.id LIMIT %(batch)s
-"""
+""".replace("{ids}", ALL_IDS)
 
 Row = dict[str, Any]
 
@@ -82,8 +88,8 @@ class Export:
 def export_people(actor: Actor, *, form: str, topic: Topic | None = None, segment: Segment | None = None) -> Export:
     """Begin a file of the people of the actor's organisation and those below it, and write that into the audit.
 
-    Of a topic, those subscribed to it, with their last consent; of a segment, whom it means now. Nothing is read before
-    the first piece is asked for.
+    Of a topic, those subscribed to it, with the addresses to which they get it and their last consent to that; of a
+    segment, whom it means now. Nothing is read before the first piece is asked for.
 
     Raises:
         Invalid: the segment names something that is gone.
@@ -154,8 +160,10 @@ def _as_row(found: tuple[Any, ...]) -> Row:
     ) = found
     first: dict[str, str] = {}
     others = []
+    # Of a topic, by what it is wanted by: an import subscribes by each address that stands in these columns.
+    plain = {"email", "sms"} if often is None else {"email", "sms"} & often.keys()
     for channel, value in addresses:
-        if channel in ("email", "sms") and channel not in first:
+        if channel in plain and channel not in first:
             first[channel] = value
         else:
             others.append(f"{channel}:{value}")

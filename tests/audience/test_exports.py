@@ -19,9 +19,12 @@ from outreach.audience import exports
 from outreach.audience.exports import export_people
 from outreach.audience.import_intake import receive_import
 from outreach.audience.imports import run_import
-from outreach.audience.models import Address, Consent, Import, Subscriber, Topic
+from outreach.audience.merging import merge
+from outreach.audience.models import Address, Consent, Import, Subscriber, Subscription, Topic
+from outreach.audience.person_addresses import add_address
 from outreach.audience.segments import create_segment
-from outreach.audience.subscriptions import unsubscribe
+from outreach.audience.subscribers import AddressData, SubscriberData, upsert_subscriber
+from outreach.audience.subscriptions import subscribe, unsubscribe
 from outreach.core import spreadsheet_book
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Forbidden
@@ -119,6 +122,36 @@ def test_an_export_is_of_those_whom_topic_and_segment_mean_now(actor: Actor, top
         {"form": "ndjson", "topic": on, "segment": within}
         for on, within in ((None, None), (topic.slug, None), (None, str(segment.pk)), ("other", str(segment.pk)))
     ]
+
+
+def test_a_channel_that_was_left_comes_back_by_no_export(actor: Actor, topic: Topic) -> None:
+    """Neither its address nor its consent, though that is younger, is that of what is still wanted."""
+    take_in(actor, topic, b"email,consent_source,consent_at\na@b.bg,form,2026-05-01T10:00+03:00\n")
+    (person,) = Subscriber.objects.all()
+    add_address(actor, person, "sms", "0888 111 222")
+    subscribe(person, topic, ["sms"], source="kiosk")
+    unsubscribe(person, topics=[topic], channels=["sms"], source="stop")
+    other = Organisation.objects.create(slug="other", name={"en": "Other"})
+    elsewhere = Topic.objects.create(organisation=other, slug="elsewhere", name={"en": "Elsewhere"})
+
+    row = json.loads(whole(actor, "ndjson", topic=topic))
+    take_in(product_itself(other), elsewhere, whole(actor, "csv", topic=topic))
+
+    told = ("email", "phone", "consent_source", "consent_at", "outreach_more_addresses")
+    assert [row.get(name) for name in told] == [
+        "a@b.bg", None, "form", "2026-05-01T07:00:00+00:00", "sms:0888 111 222"
+    ]  # fmt: skip
+    assert json.loads(whole(actor, "ndjson"))["phone"] == "0888 111 222"
+    assert list(Subscription.objects.filter(topic=elsewhere).values_list("channel", flat=True)) == ["email"]
+
+
+def test_the_consent_of_a_record_that_was_joined_is_told(actor: Actor, topic: Topic) -> None:
+    take_in(actor, topic, b"email,consent_source\na@b.bg,form\n")
+    (gone,) = Subscriber.objects.all()
+    data = SubscriberData(addresses=[AddressData(channel="sms", value="0888111222")])
+    merge(actor, upsert_subscriber(actor, data)[0], gone)
+
+    assert json.loads(whole(actor, "ndjson", topic=topic))["consent_source"] == "form"
 
 
 def test_strangers_see_nothing_and_readers_may_not(actor: Actor, topic: Topic) -> None:

@@ -138,7 +138,11 @@ def import_columns(visit: Visit, key: int) -> HttpResponse:
     job = visit.find(Import.objects.select_related("topic", "organisation"), key)
     if job.state != JobState.RECEIVED:
         return visit.go("import", key=key)
-    seen = preview_job(job)
+    try:
+        seen = preview_job(job)
+    except Invalid as invalid:  # somebody confirmed it just now, or the file is lost
+        visit.complain(invalid)
+        return visit.go("new_import")
     form = TermsForm(seen.columns, visit.request.POST or None)
     if visit.is_post and form.is_valid():
         try:
@@ -213,11 +217,14 @@ def rejections(visit: Visit, key: int, form: str) -> HttpResponse:
 def _shown(seen: Preview) -> list[RejectedRow]:
     """The first rows and the first bad ones, each once, in the file's order."""
     rows = {row.line: row for row in [*seen.first, *seen.bad]}
-    names = list(seen.columns)
+    names = list(seen.columns)  # none where no line is an object
     return [
         RejectedRow(
             line=row.line,
-            cells=[(text, bool(row.reason) and row.column == names[place]) for place, text in enumerate(row.cells)],
+            cells=[
+                (text, bool(row.reason) and [row.column] == names[place : place + 1])
+                for place, text in enumerate(row.cells)
+            ],
             column=row.column,
             sentence=reason_text(row.reason),
         )

@@ -244,6 +244,27 @@ def test_import_takes_good_rows_and_shows_bad_ones_in_their_columns(alice: Perso
     assert alice.client.get(f"/people/imports/{job.pk}/progress")["HX-Refresh"] == "true"
 
 
+def test_a_file_without_one_object_shows_its_lines(alice: Person, topic: Topic) -> None:
+    job = hand_in(alice, topic, '{"email": "a@b.bg", "n": NaN}\n')
+
+    page = alice.see(f"/people/imports/{job.pk}/columns")
+
+    assert cells(page) == [
+        ("", "The line is not a JSON object."),
+        ("", "{&#34;email&#34;: &#34;a@b.bg&#34;, &#34;n&#34;: NaN}"),
+    ]
+
+
+def test_a_file_that_is_gone_before_its_columns_are_looked_at_is_told_so(alice: Person, topic: Topic) -> None:
+    job = hand_in(alice, topic, CSV)
+    stored_file(job).unlink()
+
+    response = alice.client.get(f"/people/imports/{job.pk}/columns", follow=True)
+
+    assert (response.redirect_chain, response.status_code) == ([("/people/import", 302)], 200)
+    assert "The uploaded file is not there any more. Upload it again." in response.content.decode()
+
+
 def test_an_import_is_taken_back_after_saying_what_that_does(alice: Person, topic: Topic, ana: Subscriber) -> None:
     job = hand_in(alice, topic, "email;name\nana@example.org;Anna\nboris@example.org;Boris\n")
     alice.client.post(f"/people/imports/{job.pk}/columns", EVIDENCE | {"column_0": "email", "column_1": "name"})
