@@ -1,4 +1,7 @@
-"""What providers told us, kept as it came: each event once, with why it could not be applied where it could not."""
+"""What providers told us, kept as it came: each event once, with why it could not be applied where it could not.
+
+Letters that cannot be taken in are kept here, too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from django.db.models import F, QuerySet
 
 from channels.base import EventWord, ProviderEvent
 from outreach.core import alerts
-from outreach.core.models import Account, Alert
+from outreach.core.models import Account, Alert, Organisation
 from outreach.events.models import HookCall
 from outreach.events.storable import storable, storable_key, storable_text
 
@@ -41,9 +44,15 @@ def keep_events(account_id: int, told: Iterable[ProviderEvent]) -> tuple[list[in
     return list(fresh.order_by("pk").values_list("pk", flat=True)), len(known)
 
 
+def keep_failed(account: Account, event: ProviderEvent, error: Exception) -> None:
+    """Keep what came without a call and cannot be taken in, with why: it is tried again like a call."""
+    keep_events(account.pk, [event])
+    note_failure(HookCall.objects.get(account=account, event_id=storable_key(event.event_id, 200)).pk, error)
+
+
 def note_failure(pk: int, error: Exception) -> None:
     """Keep why a call could not be applied, and tell the operator; one that was applied before stays so."""
-    logger.error("a call-back cannot be applied", exc_info=error, extra={"action": "hook.apply", "call": pk})
+    logger.error("what came back cannot be taken in", exc_info=error, extra={"action": "hook.apply", "call": pk})
     calls = HookCall.objects.filter(pk=pk, applied_at=None)
     if calls.update(failures=F("failures") + 1, trouble=in_words(error)):
         tell_of(calls.select_related("account__organisation").get().account)
@@ -58,6 +67,12 @@ def in_words(error: Exception) -> str:
 def failed_calls() -> QuerySet[HookCall]:
     """Those that cannot be applied, of whichever account; the newest last."""
     return HookCall.objects.filter(applied_at=None, failures__gt=0).exclude(event={}).order_by("received_at", "pk")
+
+
+def count_unread(organisation: Organisation) -> int:
+    """Messages of people to the organisation and those below it that cannot be taken in."""
+    unread = failed_calls().filter(event__word=EventWord.REPLIED)
+    return unread.filter(account__organisation__path__startswith=organisation.path).count()
 
 
 def tell_of(account: Account) -> None:

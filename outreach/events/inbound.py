@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from outreach.core import clock
 from outreach.core.vocabulary import Channel, ReplyKind
@@ -15,6 +16,9 @@ from outreach.events.enclosures import Enclosure, enclosures_of, html_of
 from outreach.events.keywords import is_stop
 from outreach.events.letters import header, sender_of
 from outreach.events.matching import Match
+
+#: A letter of an earlier one has a wrong clock, or a sender who wants to be the first of every list.
+_FIRST_YEAR: Final = 1990
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +88,9 @@ def identify(message: Message, content: bytes) -> str:
 
 
 def _date_of(message: Message) -> datetime:
-    """When it came, by our own clock where its date is none or in the future."""
+    """When it came, by our own clock where its date is none, in the future, or older than e-mail as we know it."""
     try:
         said = parsedate_to_datetime(str(message.get("Date", "")))
     except (TypeError, ValueError, IndexError):
         return clock.now()
-    return said if said.tzinfo and said <= clock.now() else clock.now()
+    return said if said.tzinfo and said.year >= _FIRST_YEAR and said <= clock.now() else clock.now()

@@ -7,10 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import connection
 from imap_tools import ImapToolsError
 
 import channels
@@ -22,9 +21,10 @@ from outreach.core.models import Account
 from outreach.core.vocabulary import AccountState, Channel
 from outreach.delivery.adapters import plain_account
 from outreach.delivery.mail_fields import MAILBOXES
+from outreach.events.hooks import take_events
 from outreach.events.mailbox import folders_of, read_mailbox
 from outreach.events.mailbox_place import Place
-from outreach.events.replies import take_in, take_reply_event
+from outreach.events.replies import take_in
 
 logger = logging.getLogger(__name__)
 
@@ -118,20 +118,9 @@ def _poll_mentions(account: Account, plain: PlainAccount) -> int:
         return 0
     count = 0
     for event in adapter.fetch_replies(plain, str(account.inbound_position.get("since", ""))):
-        count += _take(account, partial(take_reply_event, account, event))
+        count += take_events(account, [event]).applied
         _move(account, {"since": event.provider_id})
     return count
-
-
-def _take(account: Account, take: Callable[[], object]) -> int:
-    """One message that cannot be taken must not stop the reading; a database that is away must."""
-    try:
-        return int(take() is not None)
-    except OperationalError:
-        raise
-    except Exception:  # a stranger wrote it
-        logger.exception("a message cannot be taken", extra={"action": "replies.take", "account": account.pk})
-        return 0
 
 
 def _move(account: Account, position: dict[str, object]) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import re
 from dataclasses import replace
 from email.message import Message
 from typing import Any, Final
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 
-from channels.base import ProviderEvent
+from channels.base import EventWord, ProviderEvent
 from outreach.audience.models import Subscriber
 from outreach.campaigns.models import Run
 from outreach.core import clock
+from outreach.core.away import is_away
 from outreach.core.models import Account
 from outreach.core.vocabulary import Channel, EventKind, EvidenceSource, Goal, ReplyKind
 from outreach.delivery.letters import UNSUBSCRIBE
 from outreach.delivery.models import Delivery
 from outreach.events import mail, optout
+from outreach.events.calls import keep_failed
 from outreach.events.confirmations import obey
 from outreach.events.effects import Told, resolve_doubt, take_effect
 from outreach.events.inbound import Inbound, understand, unread
@@ -42,18 +44,19 @@ from outreach.events.storable import credible, storable_key, storable_text
 from outreach.events.talk import Attachment
 from outreach.events.text_to_join import join_by_text
 
-logger = logging.getLogger(__name__)
-
 #: Kinds of a message that is nothing but a word.
 KEYWORDS: Final = frozenset({ReplyKind.STOP, ReplyKind.START, ReplyKind.HELP})
 #: Headers of ours that hold the signed id; some relays give a message another Message-ID, and leave the last alone.
 _RETURNED_IDS: Final = ("Message-ID", "X-Outreach-Delivery")
+#: Who says to have written a message that nobody could read, in its first octets.
+_WRITTEN_BY: Final = re.compile(rb"^from:[^\r\n]{0,200}?([\w.+-]{1,64}@[\w.-]{1,253})", re.I | re.M)
+_HEAD: Final = 20_000
 
 
 def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
     """Take an inbound message that a provider called us about or that was fetched; None where it was known."""
     if event.mime:
-        return take_mail(account, event.mime)
+        return _take_up(account, event.mime)
     match = match_provider_id(account, event.in_reply_to) if event.in_reply_to else None
     inbound = Inbound(
         external_id=event.event_id,
@@ -71,42 +74,63 @@ def take_reply_event(account: Account, event: ProviderEvent) -> Reply | None:
 
 
 def take_in(account: Account, content: bytes) -> bool:
-    """Take an inbound e-mail in, by whatever way it came, and account for it; whether it was new.
-
-    One that cannot be kept as it is is kept as having come.
-
-    Raises:
-        OperationalError: the database is away: nothing was kept.
-    """
-    try:
-        return take_mail(account, content) is not None
-    except OperationalError:
-        raise
-    except Exception:  # a stranger wrote it: whatever is wrong with it, the next one is to be read
-        logger.exception("a message cannot be taken", extra={"action": "replies.take", "account": account.pk})
-        return take_inbound(account, unread(content)) is not None
+    """As `take_mail`, by whatever way it came: whether it was new."""
+    return take_mail(account, content) is not None
 
 
 def take_mail(account: Account, content: bytes) -> Reply | None:
-    """Take an inbound e-mail, whatever it is; None where it was known already, or is a report to our domain.
+    """Take an inbound e-mail in, whatever it is, and account for it.
 
-    One that breaks whoever reads it is kept as such, so that it is accounted for and the next can be read.
+    None where it was known already, or is a report to our domain. One that breaks whoever takes it is kept as having
+    come, and whole, with the reason, to be tried again (`hooks.apply_waiting`); the next can be read.
+
+    Raises:
+        OperationalError, InterfaceError: the database is away: nothing was kept.
     """
     try:
-        message = parse(content)
-        reports = read_reports(message)
-        inbound = understand(message, content) if reports is None else None
-    except Exception:  # a stranger wrote it: there is no list of what may be wrong with it
-        logger.exception("a message cannot be read", extra={"action": "replies.read", "account": account.pk})
-        return take_inbound(account, unread(content))
-    if inbound is None:
-        keep_reports(account, reports or [])
+        return read_mail(account, content)
+    except Exception as err:  # a stranger wrote it: there is no list of what may be wrong with it
+        if is_away(err):
+            raise
+        return _set_aside(account, content, err)
+
+
+def read_mail(account: Account, content: bytes) -> Reply | None:
+    """As `take_mail`; raises whatever it breaks at."""
+    message = parse(content)
+    if (reports := read_reports(message)) is not None:
+        keep_reports(account, reports)
         return None
+    inbound = understand(message, content)
     if asked := _asked_to_leave(account, message):
         inbound = replace(inbound, kind=ReplyKind.STOP, match=asked)
     else:
         inbound = replace(inbound, match=_match_mail(account, message, inbound))
     return take_inbound(account, inbound)
+
+
+@transaction.atomic
+def _set_aside(account: Account, content: bytes, error: Exception) -> Reply | None:
+    """Keep the message for another try, and that it came."""
+    aside = unread(content)
+    said = _WRITTEN_BY.search(content[:_HEAD])
+    event = ProviderEvent(
+        word=EventWord.REPLIED,
+        event_id=f"letter:{aside.external_id}",
+        address=said[1].decode().lower() if said else "",  # an erasure has to find it
+        mime=content,
+    )
+    keep_failed(account, event, error)
+    return take_inbound(account, aside)
+
+
+def _take_up(account: Account, content: bytes) -> Reply | None:
+    """Take a whole message that was kept; that it came is told by its own record from now on."""
+    with transaction.atomic():
+        reply = read_mail(account, content)
+        came = Reply.objects.filter(account=account, external_id=unread(content).external_id, kind=ReplyKind.OTHER)
+        came.delete()
+    return reply
 
 
 @transaction.atomic

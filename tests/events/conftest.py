@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from outreach.audience.models import Address, Subscriber, Topic
     from outreach.campaigns.models import Run
     from outreach.core.models import Account, Organisation
+    from tests.channels.mail_server import MailExchange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +97,20 @@ def make_sent(*, is_measured: bool = True, state: str = "accepted", channel: str
         address=address,
         delivery=delivery,
     )
+
+
+@pytest.fixture
+def sending(sent: Sent, exchange: MailExchange) -> Account:
+    """The account of the message to Ivana: it sends by Postfix, and reads its mailbox at Dovecot."""
+    from outreach.core.secrets import seal
+    from tests.channels.mail_server import PASSWORD
+
+    mailbox = exchange.mailbox("bounces", trusted=exchange.trusted)
+    kept = {f"imap_{name}": value for name, value in mailbox.items() if name != "password"}
+    own = exchange.settings(bounce_address="bounces@mail.test", sender="Община Пловдив <news@mail.test>")
+    own.pop("password")
+    account = sent.account
+    account.adapter, account.settings = "smtp", own | kept
+    account.sealed = seal({"password": PASSWORD, "imap_password": PASSWORD})
+    account.save()
+    return account

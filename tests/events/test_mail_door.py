@@ -146,7 +146,7 @@ def test_a_message_that_cannot_be_stored_as_it_is_is_accounted_for(
         raise DataError
 
     with monkeypatch.context() as patch:
-        patch.setattr(replies, "take_mail", broken)
+        patch.setattr(replies, "read_mail", broken)
         assert (replies.take_in(own, b"x"), replies.take_in(own, b"x")) == (True, False)
     assert kept() == [("other", "", None, "")]
     assert connection.is_usable()

@@ -149,20 +149,6 @@ def test_what_postfix_returns_is_understood(exchange: MailExchange) -> None:
     assert {line for line in numbers if any(line in each.replace(b"\r\n", b"\n") for each in returned)} == numbers
 
 
-@pytest.fixture
-def sending(sent: Any, exchange: MailExchange) -> Account:
-    """The account of the message to Ivana: it sends by Postfix, and reads its mailbox at Dovecot."""
-    mailbox = exchange.mailbox("bounces", trusted=exchange.trusted)
-    kept = {f"imap_{name}": value for name, value in mailbox.items() if name != "password"}
-    own = exchange.settings(bounce_address="bounces@mail.test", sender="Община Пловдив <news@mail.test>")
-    own.pop("password")
-    account: Account = sent.account
-    account.adapter, account.settings = "smtp", own | kept
-    account.sealed = seal({"password": PASSWORD, "imap_password": PASSWORD})
-    account.save()
-    return account
-
-
 def message_to(sent: Any, to: str) -> Message:
     public_id = f"{sent.run.pk}-{sent.delivery}"
     return Message(id=public_id, to=to, subject="Данъци", text="Текст", message_id=message_id(sent).strip("<>"))

@@ -16,6 +16,7 @@ from outreach.core.vocabulary import Channel, ConversationState, Permission
 from outreach.delivery.models import Delivery
 from outreach.effectiveness.talk import talk_of
 from outreach.events import inbox as verbs
+from outreach.events.calls import count_unread
 from outreach.events.models import Reply
 from outreach.events.talk import Attachment, CannedAnswer, Conversation
 from outreach.web.api.paging import write_cursor
@@ -51,6 +52,7 @@ def _show(visit: Visit, opened: Conversation | None, *, draft: str = "", wrong: 
         next_cursor=write_cursor(offset + PAGE) if len(found) > PAGE else None,
         waiting=waiting.count(),
         longest=waiting.order_by("waiting_since").values_list("waiting_since", flat=True).first(),
+        unread=0 if opened else count_unread(visit.organisation),
         opened=opened,
         channel_names=dict(Channel.choices),
         wrong=wrong,

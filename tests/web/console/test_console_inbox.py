@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from outreach.core import clock
 from outreach.core.models import Account, Organisation
 from outreach.core.vocabulary import Role
 from outreach.delivery.models import Notice
+from outreach.events import replies
+from outreach.events.replaying import replay
 from outreach.events.replies import take_mail
 from outreach.events.talk import Attachment, CannedAnswer, Conversation
 from tests.events.test_inbox import with_files
@@ -44,6 +48,23 @@ def wrote(account: Account, text: str = "Кога е срокът?", *, number: 
 def test_an_empty_inbox_says_what_to_do(alice: Person) -> None:
     assert "Nobody has written yet" in alice.see("/inbox?view=all")
     assert "Nobody waits for an answer." in alice.see("/inbox")
+
+
+def test_letters_that_cannot_be_read_are_counted_for_those_whose_they_are(
+    alice: Person, charlie: Person, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> None:
+        raise ValueError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replies, "understand", broken)
+        for number in (1, 2):
+            take_mail(account, letter("Кога?", Message_ID=f"<{number}@x>"))
+
+    words = "2 messages cannot be read and are tried again"
+    assert [words in person.see("/inbox") for person in (alice, charlie)] == [True, False]
+    assert replay(since=clock.now() - timedelta(days=1))["applied"] == 2
+    assert "cannot be read" not in alice.see("/inbox")
 
 
 def test_who_waits_is_shown_and_answered(alice: Person, account: Account) -> None:
