@@ -22,6 +22,7 @@ from outreach.events.segment_facts import LATE
 #: time: who opens a message while a campaign is being prepared is awake.
 _ASLEEP: Final = """s.is_measured
     AND (s.paused_until IS NULL OR s.paused_until <= {since})
+    AND NOT EXISTS (SELECT FROM outreach_subscription w WHERE w.subscriber_id = s.id AND w.changed_at > {since})
     AND NOT EXISTS (SELECT FROM {ids} JOIN outreach_consent c ON c.subscriber_id = p.id WHERE c.at > {since})
     AND NOT EXISTS (SELECT FROM outreach_reply y WHERE y.subscriber_id = s.id AND y.received_at > {since}
         AND y.kind NOT IN ('auto_reply', 'bounce'))
