@@ -63,6 +63,8 @@ def is_public(address: IPAddress) -> bool:
         wrapped = address.ipv4_mapped or address.sixtofour or _nat64(address)
         if wrapped is not None:
             return is_public(wrapped)
+        if address.is_site_local:  # fec0::/10, of old private networks, which `is_global` takes for public
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -297,7 +297,7 @@ def fetch(
     with guard(requests.Session(), transport) as session:
         try:
             return as_answer(session.get(url, headers=headers))
-        except requests.RequestException as err:
+        except (requests.RequestException, ValueError) as err:  # a redirect may name what is no address at all
             raise PermanentFailure(f"{url} cannot be read: {err}") from err
 
 

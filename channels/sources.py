@@ -7,6 +7,7 @@ words, never an exception.
 from __future__ import annotations
 
 import calendar
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -107,8 +108,9 @@ def _read_answer(answer: Answer) -> Feed:
 
 
 def _parse(content: bytes, headers: Mapping[str, str], *, status: int) -> Feed:
+    # As a stream: of bytes alone feedparser asks first whether they name a file of this machine, and reads that.
     parsed = parse_json_feed(content) or feedparser.parse(
-        content, response_headers=dict(headers), sanitize_html=True, resolve_relative_uris=True
+        io.BytesIO(content), response_headers=dict(headers), sanitize_html=True, resolve_relative_uris=True
     )
     entries = tuple(_read_entry(entry) for entry in parsed.entries[:_MOST_ENTRIES])
     return Feed(

@@ -24,6 +24,10 @@ from channels.base import AccountProblem, AccountWideFailure
         ("::1", False),
         ("fe80::1", False),
         ("fd00::1", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("2001:0:7f00:1::", False),
+        ("::127.0.0.1", False),
         ("::ffff:10.0.0.1", False),
         ("::ffff:8.8.8.8", True),
         ("64:ff9b::a00:1", False),
@@ -63,6 +67,12 @@ def test_check_host_keeps_only_the_allowed_addresses_of_a_name(monkeypatch: pyte
 
     monkeypatch.setattr(socket, "getaddrinfo", answers)
     assert check_host("mixed.example", 25) == ["93.184.215.14"]
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "::ffff:7f00:1"])
+def test_check_host_refuses_loopback_however_it_is_written(host: str) -> None:
+    with pytest.raises(AccountProblem, match="private network"):
+        check_host(host, 25)
 
 
 @pytest.mark.parametrize(

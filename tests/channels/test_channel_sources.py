@@ -196,3 +196,10 @@ def test_feeds_of_the_field_are_judged_as_their_labels_say(contracts: Path) -> N
     agreed = sum(1 for file in expected if sound[file] == expected[file])
     assert len(expected) > 200
     assert agreed / len(expected) > 0.97
+
+
+def test_a_feed_that_is_the_name_of_a_file_opens_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret.xml"
+    file.write_text(RSS)
+    found = read_feed(str(file).encode())
+    assert (found.title, found.entries) == ("", ())

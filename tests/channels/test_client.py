@@ -221,6 +221,21 @@ def test_fetch_follows_redirects_but_not_to_private_networks(peer: ScriptedPeer)
         fetch(f"{peer.url}/old", allow_private=(f"127.0.0.1:{port}",))
 
 
+@pytest.mark.parametrize("address", ["http://x.example:99999/", "http://x.example:smtp/", "http://[::1/"])
+def test_fetch_follows_no_redirect_to_what_is_no_address(peer: ScriptedPeer, address: str) -> None:
+    peer.answer(Http(302, headers={"Location": address}))
+    with pytest.raises(PermanentFailure, match="cannot be read"):
+        fetch(f"{peer.url}/old", allow_private=LOOPBACK)
+
+
+@pytest.mark.parametrize("host", ["2130706433", "127.1", "[::ffff:127.0.0.1]", "169.254.169.254", "localhost"])
+def test_fetch_follows_no_redirect_to_a_private_address_however_it_is_written(peer: ScriptedPeer, host: str) -> None:
+    port = peer.url.rpartition(":")[2]
+    peer.answer(Http(302, headers={"Location": f"http://{host}:1/latest/meta-data"}))
+    with pytest.raises(AccountProblem, match="private network"):
+        fetch(f"{peer.url}/old", allow_private=(f"127.0.0.1:{port}",))
+
+
 def test_fetch_gives_up_on_circles_and_other_schemes(peer: ScriptedPeer) -> None:
     peer.answer(*[Http(302, headers={"Location": "/again"})] * 9)
     with pytest.raises(PermanentFailure):
