@@ -13,13 +13,21 @@ _REASONS: Final[tuple[tuple[str, str], ...]] = (
     (
         "rejected",
         r"sender (?:address )?(?:is )?(?:not accepted|rejected|refused|denied|verif\w+ failed|verify fail)|"
-        r"domain of sender|verification failed for <|sender was rejected|bad ?mail ?from|helo command rejected",
+        r"domain of sender|verification failed for <|sender was rejected|bad ?mail ?from|helo command rejected|"
+        r"\bsender(?:'s)? (?:e-?mail |address |domain |host |server ){0,2}(?:is |was )?(?:does(?:n't| not) exist|"
+        r"not found|unknown|invalid)|(?:helo|host name you)\b[^.\n]{0,40}(?:does not exist|not found|unknown|invalid)|"
+        r"(?:your|the|invalid|bad) (?:from|return|sending|envelope) (?:e-?mail |sender )?(?:address|domain)\b(?!\s*:)|"
+        r"reverse[ -]path|call-?back|"
+        r"mail from \S+ (?:is )?not allowed|at sender's",
     ),
+    ("blocked", r"too many (?:unknown|invalid|bad|non-?existent) (?:users|recipients|addresses)"),
     # Exchange Online and Outlook.com know no such recipient, and say it so.
     (
         "userunknown",
         r"5\.4\.1\b[^\n]{0,120}recipient address rejected: access denied|5\.5\.0\b[^\n]{0,60}mailbox unavailable|"
-        r"\brcp-p1\b",
+        r"\brcp-p1\b|"
+        # RFC 5321, section 4.2.2, of 550; the same words after 450 are of a mailbox that is busy.
+        r"\b550[ -](?:[#(]?5\.[015]\.[01]\)? )?requested action not taken:\s+mailbox (?:unavailable|not available)",
     ),
     # KDDI names nobody where a person's filter refused; of whom it does not know it says the address.
     ("filtered", r"\b550 : user unknown"),
@@ -27,7 +35,8 @@ _REASONS: Final[tuple[tuple[str, str], ...]] = (
     (
         "mailboxfull",
         r"mailbox (?:[^.\n]{0,40} is )?(?:is )?full|over ?quota|quota (?:has been )?exceed|"
-        r"exceed\w* (?:\w+ ){0,4}quota|out of storage|"
+        r"exceed\w* (?:\w+ ){0,4}quota|quota usage exceed|full mailbox|overdrawn|disk space limit|storage full|"
+        r"no space left|not have enough space|out of storage|"
         r"insufficient (?:storage|system storage|disk)|too much mail|disk quota|user is over|storage limit|"
         r"inbox is full|not enough (?:storage|space)|mailbox size limit|mailbox exceeds|5\.2\.2|"
         r"кутия[^.\n]{0,40}(?:е |бе )?(?:пълна|препълнена)|превишен\w* (?:\w+ )?(?:квота|лимит)|"
@@ -42,7 +51,8 @@ _REASONS: Final[tuple[tuple[str, str], ...]] = (
     (
         "hostunknown",
         r"domain (?:name )?(?:\S+ )?(?:does not exist|not found)|domain not exist|unknown (?:host|domain)|"
-        r"no such (?:host|domain)|nxdomain|domain[^\n]{0,60}not appear to be registered|"
+        r"no such (?:host|domain)|nxdomain|unrouteable mail domain|no valid mx hosts|"
+        r"domain isn't in dns|(?<!client )host unknown|domain[^\n]{0,60}not appear to be registered|"
         r"mx records? point to non-?existent|"
         r"домейн\w* не (?:съществува|е намерен)|няма такъв домейн",
     ),
@@ -97,8 +107,14 @@ _REASONS: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "userunknown",
-        r"user (?:\S+ )?(?:is )?(?:unknown|not (?:found|known|exist))|unknown (?:user|address|recipient|local)|"
-        r"no such (?:user|recipient|mailbox|person|address|account)|(?:address|recipient|mailbox|account|user|"
+        r"user (?:\S+ )?(?:is )?(?:unknown|not (?:found|known|exist))|unknown (?:or illegal |virtual )?(?:user|address|"
+        r"recipient|local|mailbox)|no account by|receiver not found|not present in (?:the )?directory|"
+        r"malformed local[ -]part|can(?:'t|not) find (?:\S+ ){0,2}user's mailbox|no valid recipients? were found|"
+        r"no e-?mail address registered|"
+        r"nosuchuser|user path no exist|user not a member|bad[ _]recipient|no mail[ -]box|unregistered address|"
+        r"(?:unrecogni[sz]ed|unregistered) recipient|recipients? cannot be verified|rcpt user \S+ not ok|"
+        r"not a valid (?:\S+ )?user here|no such (?:local |mail ?)?(?:user|"
+        r"drop|recipient|mailbox|person|address|account)|(?:address|recipient|mailbox|account|user|"
         r"alias)(?:[^.\n]|\.(?=\S)){0,80}(?:does(?:n'?t| not) exist|not (?:be )?found|not known|unknown|invalid|"
         r"not recogni|"
         r"no longer (?:valid|exists|available|in use)|undeliverable)|does not have an? (?:\S+ )?account|"
@@ -110,9 +126,10 @@ _REASONS: Final[tuple[tuple[str, str], ...]] = (
         r"did not reach the following|non-existent|not exist|"
         r"(?:rcpt|recipient)[\s\S]{0,120}mailbox unavailable|mailbox unavailable[\s\S]{0,120}rcpt to|"
         r"(?:няма|непознат|неизвестен|несъществуващ|не съществува) (?:такъв |такава )?(?:потребител|адрес|получател|"
-        r"кутия)|(?:потребител|адрес|получател)\w*[^.\n]{0,60} не (?:съществува|е намерен|може да бъде намерен)|"
-        r"нет такого|(?:адрес|ящик)\w*[^.\n]{0,60} не (?:найден|существует)|пользовател\w* не (?:найден|"
-        r"существует)|unbekannter empf|empfänger unbekannt",
+        r"кутия)|(?:потребител|адрес|получател|кутия)\w*[^.\n]{0,60} не (?:съществува|е намерен|може да бъде намерен)|"
+        r"нет такого|такого (?:пользователя|адреса|ящика)|(?:адрес|ящик)\w*[^.\n]{0,60} не (?:найден|существует)|"
+        r"пользовател\w* (?:с таким \w+ )?не (?:найден|существует|зарегистрирован)|"
+        r"unbekannter empf|empfänger unbekannt",
     ),
     (
         "hostunknown",

@@ -5,12 +5,12 @@ our own message came back. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from email.message import Message
 from typing import Final
 
 from outreach.events.bounce_tongues import ADVICE
-from outreach.events.bounce_words import ADDRESS, FROM_SERVER, ORIGINAL, POINTERS
+from outreach.events.bounce_words import ADDRESS, FROM_SERVER, ORIGINAL, POINTERS, SUREST
 from outreach.events.letters import returned_headers
 
 _ADDRESS: Final = re.compile(ADDRESS)
@@ -21,6 +21,10 @@ _BARE: Final = re.compile(
     r"(?:\((?:reason|\d{3}|[^)\n]*(?:unknown|not|full|no such|invalid))|:\s*$|\.\.\.|[ \t]{2,}\S)",
     re.I | re.M,
 )
+#: The same, each on a line of its own below what says so.
+_LISTED: Final = re.compile(
+    r"following (?:recipient|address|user)[^:@]{0,200}:[ \t]*\n((?:[ \t]+[a-z0-9][\w.+-]{1,63}[ \t]*\n){1,100})", re.I
+)
 _ITS_DOMAIN: Final = re.compile(r"in domain [\"'<]?([\w-]+(?:\.[\w-]+)+)", re.I)
 #: How an institution's server explains what addresses it has: with a word for anybody's name. `finger` is no mail.
 _FORM_OF_ITS_ADDRESSES: Final = re.compile(
@@ -29,33 +33,35 @@ _FORM_OF_ITS_ADDRESSES: Final = re.compile(
 #: Words at the beginning of a line that are no recipient.
 _NO_NAMES: Final = frozenset(
     {
-        "action", "arrival-date", "date", "diagnostic-code", "diagnostics", "error", "final-recipient", "from",
-        "host", "message", "message-id", "note", "original-recipient", "reason", "received", "recipient", "remote",
-        "remote-mta", "reply-to", "reporting-mta", "sender", "sent", "smtp", "status", "subject", "the", "this", "to",
-        "transcript", "while", "your"
+        "action", "arrival-date", "because", "date", "diagnostic-code", "diagnostics", "error", "final-recipient",
+        "from", "host", "message", "message-id", "note", "original-recipient", "reason", "received", "recipient",
+        "remote", "remote-mta", "reply-to", "reporting-mta", "sender", "sent", "smtp", "status", "subject", "the",
+        "this", "to", "transcript", "while", "your"
     }
 )  # fmt: skip
 _WRITTEN_TO: Final = re.compile(r"^[ \t>]*(?:To|X-Original-To|Envelope-To):[ \t]*(.*(?:\n[ \t]+\S.*)*)", re.I | re.M)
+_WRITTEN_BY: Final = re.compile(r"^[ \t>]*(?:From|Sender|Reply-To|Return-Path):[ \t]*(\S.*)", re.I | re.M)
 #: Top-level halves of a domain that are shared: `co.uk`.
 _SHORT: Final = 3
 
 
 def point_at(explanation: str, message: Message, text: str) -> list[str]:
     """Who did not get it; `explanation` is the part of the text that the server wrote itself."""
-    ours = {
-        address.lower()
-        for name in ("To", "From", "Return-Path")
-        for address in _ADDRESS.findall(str(message.get(name, "")))
-    }
-    for pattern in POINTERS:
-        if found := _distinct(pattern.findall(explanation), without=ours):
+    ours = _lowered(
+        address for name in ("To", "From", "Return-Path") for address in _ADDRESS.findall(str(message.get(name, "")))
+    )
+    back = _written_to(message, text)
+    meant = _lowered(back)
+    for number, pattern in enumerate(POINTERS):
+        pointed = pattern.findall(explanation)
+        if found := _distinct(pointed, without=ours, meant={*meant, *_lowered(pointed if number < SUREST else ())}):
             return found
     if subject := _distinct(_ADDRESS.findall(str(message.get("Subject", ""))), without=ours):
         return subject
-    written_to = _distinct(_written_to(message, text), without=ours)
+    written_to = _distinct(back, without=ours, meant=meant)
     if bare := _bare_names(explanation, message, written_to):
         return bare
-    return _named_at_all(explanation, ours, written_to)
+    return _named_at_all(explanation, ours | _written_by(text), written_to)
 
 
 def _named_at_all(explanation: str, ours: set[str], written_to: list[str]) -> list[str]:
@@ -64,7 +70,7 @@ def _named_at_all(explanation: str, ours: set[str], written_to: list[str]) -> li
         (found[0], explanation[max(0, found.start() - 80) : found.start()]) for found in _ADDRESS.finditer(explanation)
     ]
     failed = _distinct((address for address, before in places if not _ADVICE.search(before)), without=ours)
-    both = {address.lower() for address in failed} & {address.lower() for address in written_to}
+    both = _lowered(failed) & _lowered(written_to)
     if both:
         return [address for address in failed if address.lower() in both]
     if failed and not (written_to and len(failed) > len(written_to)):
@@ -83,12 +89,22 @@ def _written_to(message: Message, text: str) -> list[str]:
     return _ADDRESS.findall(found[1]) if found else []
 
 
+def _written_by(text: str) -> set[str]:
+    """Who wrote the message that came back: ourselves, by whatever address."""
+    return _lowered(address for line in _WRITTEN_BY.findall(text[:20_000]) for address in _ADDRESS.findall(line))
+
+
+def _lowered(addresses: Iterable[str]) -> set[str]:
+    return {address.lower() for address in addresses}
+
+
 def _bare_names(explanation: str, message: Message, written_to: list[str]) -> list[str]:
     """Recipients named without a domain: it is that of our own message's recipient, or of the server.
 
     Of a server with several, each that it names: which of them we wrote to, what we sent tells.
     """
-    names = [name for name in dict.fromkeys(_BARE.findall(explanation)) if name.lower() not in _NO_NAMES]
+    listed = [name for names in _LISTED.findall(f"{explanation}\n") for name in names.split()]
+    names = [name for name in dict.fromkeys([*listed, *_BARE.findall(explanation)]) if name.lower() not in _NO_NAMES]
     known = {address.partition("@")[0].lower(): address for address in written_to}
     whole = [known[name.lower()] for name in names if name.lower() in known]
     if whole or written_to:
@@ -112,10 +128,11 @@ def _domain_of_server(message: Message) -> str:
     return ".".join(labels[-3:] if len(labels[-2]) <= _SHORT and len(labels[-1]) == 2 else labels[-2:])
 
 
-def _distinct(addresses: Iterable[str], *, without: set[str]) -> list[str]:
+def _distinct(addresses: Iterable[str], *, without: set[str], meant: Collection[str] = ()) -> list[str]:
+    """Each once, and no server's own address but where we wrote to it (`meant`)."""
     kept: dict[str, str] = {}
     for address in addresses:
         bare = address.rstrip(".").strip("'`")
-        if bare.lower() not in without and not FROM_SERVER.match(bare):
+        if bare.lower() not in without and (bare.lower() in meant or not FROM_SERVER.match(bare)):
             kept.setdefault(bare.lower(), bare)
     return list(kept.values())

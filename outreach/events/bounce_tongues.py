@@ -20,17 +20,23 @@ REASONS: Final[Mapping[str, str]] = {
     r"учетная запись[^.\n]{0,40}(?:заблок|отключ)|konto[^.\n]{0,40}(?:gesperrt|deaktiviert)|"
     r"compte[^.\n]{0,40}(?:désactivé|suspendu)|cuenta[^.\n]{0,40}(?:desactivad|suspendid)|"
     r"account[^.\n]{0,40}(?:disattivat|sospes)|konto[^.\n]{0,40}(?:zablokowan|zawieszon)",
-    "userunknown": r"(?:adresse|empfänger|benutzer|postfach)\w*[^.\n]{0,60}(?:existiert nicht|unbekannt|nicht gefunden)"
-    r"|unbekannter benutzer|adresse[^.\n]{0,60}(?:introuvable|n.existe pas|inconnue)|"
+    "userunknown": r"(?:adresse|empf(?:ä|ae)nger|benutzer|postfach)\w*[^.\n]{0,60}(?:existiert nicht|unbekannt|"
+    r"nicht gefunden|nicht mehr verf(?:ü|ue)gbar)"
+    r"|unbekannter benutzer|(?:adresse|bo[iî]te|compte)[^.\n]{0,60}(?:introuvable|n.existe pas|inconnue?|"
+    r"inexistante?)|"
     r"(?:utilisateur|destinataire) inconnu|"
-    r"(?:dirección|usuario|destinatario|buz[oó]n)[^.\n]{0,60}(?:no existe|desconocid|no se (?:ha )?enc)|"
+    r"(?:dirección|usuario|destinatario|buz[oó]n|cuenta)[^.\n]{0,60}(?:no existe|desconocid|inexistente|"
+    r"no se (?:ha )?enc)|"
     r"(?:utente|indirizzo|destinatario|casella)[^.\n]{0,60}(?:sconosciut|inesistent|non esiste|non (?:è stat\w )?"
     r"trovat)|"
-    r"(?:utilizador|usuário|endereço|destinatário)[^.\n]{0,60}(?:não existe|desconhecid|não (?:foi )?encontrad)|"
-    r"nieznany (?:użytkownik|adres|odbiorca)|(?:adres|użytkownik|odbiorca)[^.\n]{0,60}nie istnieje|"
-    r"utilizator\w* (?:necunoscut|inexistent)|adres[ae][^.\n]{0,40}nu (?:există|a fost găsit)|"
+    r"(?:utilizador|usuário|endereço|destinatário|conta)[^.\n]{0,60}(?:não existe|desconhecid|inexistente|"
+    r"não (?:foi )?encontrad)|"
+    r"nieznany (?:użytkownik|adres|odbiorca)|nie ma takiego (?:użytkownika|adresu|konta)|"
+    r"(?:adres|u[żz]ytkownik|odbiorca)[^.\n]{0,60}nie istnieje|"
+    r"utilizator\w* (?:necunoscut|inexistent|nu exist[ăa])|nu exist[ăa] (?:acest )?utilizator|"
+    r"adres[ae][^.\n]{0,40}nu (?:există|a fost găsit)|"
     r"adres\w*[^.\n]{0,40}bulunamadı|kullanıcı (?:bulunamadı|yok)|(?:korisnik|primalac|adresa) ne postoji|"
-    r"(?:корисник|прималац|адреса) не постои?ј?и?|άγνωστος (?:χρήστης|παραλήπτης)|"
+    r"(?:корисник(?:от)?|прималац|адреса(?:та)?) не пост(?:ои|оји)|άγνωστος (?:χρήστης|παραλήπτης)|"
     r"(?:χρήστης|διεύθυνση|παραλήπτης)[^.\n]{0,40}δεν (?:υπάρχει|βρέθηκε)|onbekende (?:gebruiker|ontvanger)|"
     r"(?:gebruiker|adres|ontvanger)[^.\n]{0,40}(?:bestaat niet|onbekend|niet gevonden)|"
     r"(?:uživatel|adresa|adresát)\w*[^.\n]{0,40}neexistuje|ismeretlen (?:felhasználó|címzett)|"
@@ -39,7 +45,11 @@ REASONS: Final[Mapping[str, str]] = {
     r"nie (?:znaleziono|odnaleziono) (?:adresu|użytkownika|odbiorcy)|adress\w* (?:hittades inte|blev ikke fundet|"
     r"ble ikke funnet)|osoitetta ei löy|adresa nebyla nalezena|cím nem található|adresa nije pronađena|"
     r"адрес\w*[^.\n]{0,40}не (?:знайдено|існує)|користувача не (?:знайдено|існує)|адрес\w* (?:није пронађена|"
-    r"не е пронајдена)",
+    r"не е пронајдена)|(?:användar|mottagar|adress|bruger|modtager|bruker|mottaker)\w*[^.\n]{0,40}(?:finns inte|"
+    r"findes ikke|finnes ikke)|ei ole olemassa|(?:felhasználó|címzett|cím) nem létezik|"
+    r"(?:帐号|账号|帳號|用户|用戶|收件人|邮箱|郵箱|地址)[^。\n]{0,20}(?:不存在|未找到|找不到)|(?:查|无|無)此(?:用户|用戶|人)|"
+    r"(?:ユーザー?|宛先|アドレス|メールボックス)[^。\n]{0,40}(?:見つかりま|存在しま|不明)|"
+    r"존재하지 않는 (?:사용자|주소|계정)|사용자를 찾을 수 없",
     "hostunknown": r"dom(?:äne|ain)\w*[^.\n]{0,40}(?:existiert nicht|unbekannt)|"
     r"domaine[^.\n]{0,40}(?:introuvable|n.existe)|dominio[^.\n]{0,40}(?:no existe|non esiste|inesistent)|"
     r"dom[eé]n\w*[^.\n]{0,40}(?:nie istnieje|neexistuje|nu există)",
@@ -60,6 +70,21 @@ NOT_DELIVERED: Final = (
     r"не (?:удается|удаётся|удалось) доставить|сбой доставки|не (?:вдалося|вдається) доставити|"
     r"не (?:був|була|було|може бути) доставлен|"
     r"не (?:было |была |может быть |удалось )?доставлен|недоставлен|nicht (?:zugestellt|ausgeliefert)|unzustellbar"
+)
+#: Subjects of automatic replies: a mail program's word for them, and what people call their absence.
+AUTOMATIC: Final = (
+    r"abwesen|abwesend|absence du bureau|message d'absence|réponse automatique|respuesta autom|"
+    r"fuera de (?:la )?oficina|resposta autom|risposta automatica|fuori (?:sede|ufficio)|afwezig|frånvaro|"
+    r"odpowiedź automatyczna|automatyczna odpowiedź|autoodpowied|automatick[áé] odpove(?:ď|di)|automatická odpověď|"
+    r"automatikus válasz|răspuns automat|αυτόματη απάντηση|otomatik yanıt|аутоматски одговор|автоматски одговор|"
+    r"automatski odgovor|samodejni odgovor|automaattinen vastaus|automaatne vastus|automaatvastus|"
+    r"automātisk[āa] atbilde|automatinis atsakymas|svar automatisk|resposta automàtica|автоматична відповідь|"
+    r"trả lời tự động|balasan otomatis|自动(?:答复|回复)|自動(?:回覆|応答|返信)|자동 (?:회신|응답)|"
+    r"автоматич(?:ен|ни) отговор|автоотговор|автоответ|автоматический ответ|извън (?:съм )?(?:от )?офиса|отсъствам|"
+    r"отсъствие (?:от офиса|до|от \d)|(?:аз )?(?:съм |ще бъда )?в (?:годишен |платен )?отпуск\b|отпуск (?:до|от \d)|"
+    r"не съм в офиса|няма ме в офиса|"
+    r"(?:urlaub|ferien|abwesenheit|absence|congés|vacances|vacaciones|ausente|ausência|ferie|urlop|отсъствие|"
+    r"отпуск)\W*$"
 )
 #: Before an address that is only to be asked or tried, and did not fail.
 ADVICE: Final = (

@@ -36,24 +36,16 @@ DAEMON: Final = re.compile(
     r"^\s*(?:<>|\"?(?:mailer-?daemon|postmaster)\b)",
     re.I | re.M,
 )
+#: What gateways and lists put before a subject: `[EXTERNAL]`, `[news]`.
+TAGS: Final = r"^\s{0,3}(?:\[[^\]\n]{1,40}\]\s{0,3}){0,3}"
 #: Subjects of what a person answers or passes on.
-PASSED_ON: Final = re.compile(r"^\s*(?:re|fwd?|fw|отг|отн|пр|aw|wg|rv|tr|sv|vs)\s*(?:\[\d+\])?:", re.I)
+PASSED_ON: Final = re.compile(TAGS + r"(?:re|fwd?|fw|отг|отн|пр|aw|wg|rv|tr|sv|vs)\s*(?:\[\d+\])?:", re.I)
 #: Subjects of automatic replies, for programs that do not say so in a header (RFC 3834).
 AUTO_SUBJECT: Final = re.compile(
-    r"^(?:re:\s*)?(?:\[?auto(?:matic|mated|matische|matisch|matisk)?[ -]?(?:reply|response|antwort|antwoord|svar)|"
-    r"auto:|"
-    r"out of (?:the )?office|away from (?:my|the) office|"
-    r"on vacation|vacation (?:reply|notice)|i am (?:away|out of)|abwesen|abwesend|absence du bureau|message d'absence|"
-    r"réponse automatique|respuesta autom|fuera de (?:la )?oficina|resposta autom|risposta automatica|"
-    r"fuori (?:sede|ufficio)|afwezig|frånvaro|odpowiedź automatyczna|autoodpowied|automatická odpověď|"
-    r"automatikus válasz|"
-    r"răspuns automat|αυτόματη απάντηση|otomatik yanıt|аутоматски одговор|автоматски одговор|"
-    r"автоматич(?:ен|ни) отговор|автоотговор|автоответ|автоматический ответ|извън (?:съм )?(?:от )?офиса|отсъствам|"
-    r"отсъствие (?:от офиса|до|от \d)|(?:аз )?(?:съм |ще бъда )?в (?:годишен |платен )?отпуск\b|отпуск (?:до|от \d)|"
-    r"не съм в офиса|няма ме в офиса|"
-    r"(?:urlaub|ferien|abwesenheit|absence|congés|vacances|vacaciones|ausente|ausência|ferie|urlop|отсъствие|"
-    r"отпуск|ooo|"
-    r"away|vacation|on leave)\W*$)",
+    TAGS + r"(?:re:\s*)?\[?(?:"
+    r"auto(?:matic|mated|matische|matisch|matisk)?[ -]?(?:reply|response|antwort|antwoord|svar)|auto:|"
+    r"out of (?:the )?office|away from (?:my|the) office|on vacation|vacation (?:reply|notice)|i am (?:away|out of)|"
+    r"(?:ooo|away|vacation|on leave)\W*$|" + bounce_tongues.AUTOMATIC + ")",
     re.I,
 )
 SAYS_SO: Final = re.compile(
@@ -81,6 +73,8 @@ ORIGINAL: Final = re.compile(
     r"return-path:|original headers))",
     re.I | re.M,
 )
+#: How many of them name a recipient and nobody else: a `postmaster@` that they find is one that we wrote to.
+SUREST: Final = 5
 #: How servers point at who did not get it; the first pattern that finds somebody counts.
 POINTERS: Final = tuple(
     re.compile(pattern, re.I | re.M)

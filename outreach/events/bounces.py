@@ -24,16 +24,21 @@ from outreach.events.bounce_words import (
     SAYS_SO,
     SUBJECT,
 )
-from outreach.events.letters import decode_header_text, header, inner_text, parts_of
+from outreach.events.letters import decode_header_text, header, inner_text, own_parts, parts_of, payload_text
 from outreach.events.quoting import strip_quotes
 from outreach.events.sns import WORDS_OF, read_notification, recipients_in
 
 _ADDRESS: Final = re.compile(ADDRESS)
+#: Stands for any address where words are understood: `spam.filter@` and `no.mailbox@` are people.
+_SOMEBODY: Final = "a@b.example"
 _STILL_TRYING: Final = re.compile(
     r"(?:has|have) not (?:yet )?been delivered|delayed|will (?:be retried|keep trying|continue)", re.I
 )
 _REPORT_TYPES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_LOOSE_GROUP: Final = re.compile(r"^(?:Original|Final)-Recipient:.*\n(?:[\w-]+:.*\n|[ \t]+\S.*\n)+", re.I | re.M)
+_LOOSE_GROUP: Final = re.compile(
+    r"^(?:(?:Original|Final)-Recipient|Action):.*\n(?:[\w-]+:.*\n|[ \t]+\S.*\n)+", re.I | re.M
+)
+_IS_GROUP: Final = re.compile(r"^action:[\s\S]*-recipient:|-recipient:[\s\S]*^action:", re.I | re.M)
 #: Longest text of which the beginning is looked through for a report's groups.
 _LONGEST: Final = 100_000
 #: Longest part of it that is searched for words and people: a pattern's cost may grow with its square.
@@ -49,8 +54,20 @@ _OF_POWERMTA: Final = {
 }
 #: What begins the message that came back only where somebody was named before: a heading looks the same.
 _MAY_BEGIN: Final = re.compile(r"\s*(?:received:|return-path:|-{3,40}\s{0,3}[^\x00-\x7f])", re.I)
+#: What a server says without saying that it returns anything.
+_OF_NOBODY: Final = frozenset({"userunknown", "hostunknown"})
 #: Said of a message that was given up, whatever the number before it says.
 _UNKNOWN: Final = re.compile(r"user unknown|unknown user|no such user|user not found|user does not exist", re.I)
+#: Numbers that name one thing (RFC 3463, sections 3.2 to 3.4), unlike `5.0.0` and `5.7.1`: more than the text around.
+_SAYS_ENOUGH: Final = re.compile(r"[45]\.(?:1\.(?:[1236]|10)|2\.2|3\.4)")
+#: Lines among a server's words that are not of the delivery: our own subject, and what gateways add to each letter.
+_BESIDE_IT: Final = re.compile(
+    r"^[ \t>*]*(?:subject|относно|тема|betreff|objet|asunto|assunto|oggetto|temat|onderwerp)\s*:.*$|"
+    r"^(?!.*@)(?:.*\b(?:scanned|checked|analizado|geprüft|vérifié|analysé|controllato|sprawdzon|проверен|сканиран)"
+    r".{0,80}(?:virus|вирус|malware)|.*anti-?virus (?:system|software|engine)|"
+    r"[ \t>*\[]*(?:caution|external|attention|внимание)\b.{0,80}(?:outside|external|origin|sender|външ|извън)).*$",
+    re.I | re.M,
+)
 _STATUS: Final = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 
 
@@ -70,6 +87,7 @@ class Failure:
 
 def read_bounce(message: Message, text: str) -> list[Failure] | None:
     """The failures that a message reports; None where it is no bounce. `text` is its readable part."""
+    text = text.replace("\r\n", "\n")
     if standard := list(_read_reports(message, text)) or _read_notification(text):
         return standard
     explanation = _explanation(text)
@@ -84,8 +102,9 @@ def read_bounce(message: Message, text: str) -> list[Failure] | None:
 
 
 def classify(words: str) -> str:
-    """The reason behind a server's words; 'undefined' where none is known."""
-    return next((name for name, pattern in REASONS if pattern.search(words)), "undefined")
+    """The reason behind a server's words; 'undefined' where none is known. What somebody is called says nothing."""
+    said = _ADDRESS.sub(_SOMEBODY, words)
+    return next((name for name, pattern in REASONS if pattern.search(said)), "undefined")
 
 
 def _read_reports(message: Message, text: str) -> Iterator[Failure]:
@@ -128,12 +147,22 @@ def _recipient_groups(message: Message, text: str) -> Iterator[dict[str, str]]:
 
 
 def _loose_groups(message: Message, text: str) -> list[Message]:
-    """Groups in the bare text: where a report's borders got lost, or somebody passed it on without a word of note."""
-    is_passed_on = bool(PASSED_ON.match(header(message, "Subject"))) and len(strip_quotes(text)) < _A_WORD
-    if not (is_passed_on or _is_of_a_daemon(message)):
+    """Groups in bare text: where a report's borders got lost or a gateway made a text of it, or somebody passed it on
+    without a word of note.
+    """
+    if not (_is_passed_on_alone(message, text) or _is_of_a_daemon(message) or _is_report(message)):
         return []
-    found = _LOOSE_GROUP.findall(re.sub(r"^[> ]*>[ ]?", "", text[:_LONGEST], flags=re.M))
-    return [message_from_string(group) for group in found if "\naction:" in group.lower()]
+    texts = [payload_text(part) for part in own_parts(message) if part.get_content_type() == "text/plain"]
+    whole = "\n".join([text, *texts]).replace("\r\n", "\n")[:_LONGEST]
+    found = _LOOSE_GROUP.findall(re.sub(r"^[> ]*>[ ]?", "", whole + "\n", flags=re.M))
+    return [message_from_string(group) for group in found if _IS_GROUP.search(group)]
+
+
+def _is_passed_on_alone(message: Message, text: str) -> bool:
+    """A person sends it on, and adds nothing; what a gateway adds is not of the person."""
+    if not PASSED_ON.match(header(message, "Subject")):
+        return False
+    return len(strip_quotes(_BESIDE_IT.sub("", text[:_LONGEST]))) < _A_WORD
 
 
 def _groups(part: Message) -> list[Message]:
@@ -149,11 +178,8 @@ def _judge(recipient: str, words: str, *, said_status: str, action: str, context
     status = said[1] if said else ""
     if inside and (not status or status.endswith(".0.0")):
         status = inside[1]
-    reason = classify(words)
-    if reason == "undefined" and context:
-        reason = classify(context)
-    if reason == "undefined":
-        reason = classify(f"{status} {words}")
+    tellers = [words, status if _SAYS_ENOUGH.fullmatch(status) else "", context, f"{status} {words}"]
+    reason = next((name for teller in tellers if (name := classify(teller)) != "undefined"), "undefined")
     reason = _by_command(reason, context or words)
     is_delay = action == "delayed" or (not action and _is_delay(words))
     is_sure = reason == "hostunknown" or bool(_UNKNOWN.search(words))
@@ -184,19 +210,22 @@ def _is_bounce(message: Message, explanation: str) -> bool:
     """No standard report, but a server says that a message could not be delivered; a person who says so is none."""
     if message.get("X-Failed-Recipients"):
         return True
-    subject = header(message, "Subject")
-    if message.get_content_type() == "multipart/report" and "delivery-status" in str(message.get("Content-Type", "")):
+    subject, sender = header(message, "Subject"), header(message, "From")
+    if _is_report(message):
         return True
     if PASSED_ON.match(subject) or AUTO_SUBJECT.search(subject):
         return False
     has_subject, says_so = bool(SUBJECT.search(subject)), bool(SAYS_SO.search(" ".join(explanation.split())))
     if _is_of_a_daemon(message):
-        return has_subject or says_so
-    is_returned = str(message.get("Return-Path", "")).strip() == "<>" or bool(
-        FROM_SERVER.search(header(message, "From"))
-    )
+        return has_subject or says_so or (bool(DAEMON.search(sender)) and classify(explanation) in _OF_NOBODY)
+    is_returned = str(message.get("Return-Path", "")).strip() == "<>" or bool(FROM_SERVER.search(sender))
     is_answer = bool(message.get("In-Reply-To")) or header(message, "Auto-Submitted").lower().startswith("auto-replied")
     return is_returned and not is_answer and has_subject and says_so
+
+
+def _is_report(message: Message) -> bool:
+    kind = str(message.get("Content-Type", ""))
+    return message.get_content_type() == "multipart/report" and "delivery-status" in kind
 
 
 def _is_of_a_daemon(message: Message) -> bool:
@@ -213,8 +242,8 @@ def _explanation(text: str) -> str:
     named = text.find("@") if "@" in text else len(text)
     for found in ORIGINAL.finditer(text[:_LONGEST]):
         if named < found.start() or (found.start() > 40 and not _MAY_BEGIN.match(found[0])):
-            return text[: min(found.start(), _LOOKED_AT)]
-    return text[:_LOOKED_AT]
+            return _BESIDE_IT.sub("", text[: min(found.start(), _LOOKED_AT)])
+    return _BESIDE_IT.sub("", text[:_LOOKED_AT])
 
 
 def _said_of(recipient: str, named: list[str], explanation: str) -> str:

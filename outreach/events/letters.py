@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from codecs import lookup
+from collections.abc import Iterator
 from email.errors import HeaderParseError
 from email.header import Header, decode_header
 from email.message import Message
@@ -26,6 +27,10 @@ MOST_BORDERS: Final = 2000
 MOST_LINES: Final = 500_000
 #: Octets in which a message says that it has parts.
 _FIRST: Final = 100_000
+#: Between two parts, by what follows it.
+_BORDER: Final = re.compile(rb"^--(\S[^\r\n]{0,69})\r?\n(?=content-[\w-]{1,30}:)", re.I | re.M)
+#: Two of these at the beginning of a text make it a message; a report's fields have other names.
+_OF_A_MESSAGE: Final = frozenset({"from", "to", "subject", "message-id", "received"})
 #: Longest header that is read, in characters.
 _LONGEST_HEADER: Final = 20_000
 #: Names of codecs that are none of texts, or take for ever over long ones.
@@ -61,7 +66,19 @@ def _read(content: bytes) -> Message:
         message = email.message_from_bytes(content)
     except RecursionError:
         return BytesParser().parsebytes(content, headersonly=True)
+    message = _with_its_border(message, content)
     return message if _depth(message) <= DEEPEST else BytesParser().parsebytes(content, headersonly=True)
+
+
+def _with_its_border(message: Message, content: bytes) -> Message:
+    """Cut into parts where the border between them is not the one that the header promises, or none is."""
+    if message.get_content_maintype() != "multipart" or message.is_multipart():
+        return message
+    found = _BORDER.search(content)
+    if found is None or content.count(b"\n--") > MOST_BORDERS:
+        return message
+    message.set_boundary(found[1].decode("ascii", "replace"))
+    return email.message_from_bytes(message.as_bytes())
 
 
 def parts_of(message: Message) -> list[Message]:
@@ -115,15 +132,22 @@ def recipients_of(message: Message) -> list[str]:
 
 
 def text_of(message: Message) -> str:
-    """The readable text: the plain part where there is one, else the HTML one as text."""
-    plain, rich = "", ""
-    for part in own_parts(message):
-        kind = part.get_content_type()
-        if kind == "text/plain" and not plain.strip():
-            plain = payload_text(part)
-        elif kind == "text/html" and not rich:
-            rich = payload_text(part)
-    return plain if plain.strip() else text_of_html(rich) if rich else ""
+    """The first readable text, of alternatives the plain one; of HTML its text."""
+    return next((text for text in _texts(message) if text.strip()), "")
+
+
+def _texts(message: Message) -> Iterator[str]:
+    kind = message.get_content_type()
+    if not message.is_multipart():
+        if kind == "text/plain":
+            yield payload_text(message)
+        elif kind == "text/html":
+            yield text_of_html(payload_text(message))
+    elif message.get_content_maintype() != "message":
+        parts = parts_of(message)
+        if kind == "multipart/alternative":
+            parts = sorted(parts, key=lambda part: part.get_content_type() != "text/plain")
+        yield from (text for part in parts for text in _texts(part))
 
 
 def payload_text(part: Message) -> str:
@@ -135,7 +159,7 @@ def payload_text(part: Message) -> str:
 
 
 def returned_headers(message: Message) -> Message | None:
-    """The headers of our own message where it came back, whole or its headers alone."""
+    """The headers of our own message where it came back, whole or its headers alone, or as a text of its own."""
     for part in message.walk():
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"} and (inner := parts_of(part)):
@@ -144,7 +168,9 @@ def returned_headers(message: Message) -> Message | None:
             return email.message_from_string(payload_text(part))
         if kind in {"message/rfc822-headers", "message/global-headers"}:
             return email.message_from_string(inner_text(part))
-    return None
+    texts = (payload_text(part) for part in own_parts(message)[1:] if part.get_content_type() == "text/plain")
+    found = (email.message_from_string(text[:_FIRST].lstrip()) for text in texts)
+    return next((inner for inner in found if sum(name in inner for name in _OF_A_MESSAGE) > 1), None)
 
 
 def inner_text(part: Message) -> str:
@@ -172,6 +198,12 @@ def own_parts(message: Message) -> list[Message]:
     if message.get_content_maintype() == "message":
         return []
     return [leaf for part in parts_of(message) for leaf in own_parts(part)]
+
+
+def kinds_of(message: Message) -> set[str]:
+    """Content types of this message and its parts, none of a message within it."""
+    inner = [] if message.get_content_maintype() == "message" else parts_of(message)
+    return {message.get_content_type()}.union(*(kinds_of(part) for part in inner))
 
 
 def _decode(data: bytes | str, charset: str | None) -> str:

@@ -8,12 +8,13 @@ from email.message import Message
 from typing import Any, Final
 
 from outreach.core.vocabulary import ReplyKind
-from outreach.events.bounce_words import ADDRESS, AUTO_SUBJECT
+from outreach.events.bounce_words import ADDRESS, AUTO_SUBJECT, TAGS
 from outreach.events.bounces import Failure, read_bounce
 from outreach.events.letters import (
     decode_header_text,
     header,
     inner_text,
+    kinds_of,
     parse,
     parts_of,
     payload_text,
@@ -30,6 +31,8 @@ _OF_PROGRAMS: Final = (
 )  # fmt: skip
 #: A server's refusal in the form of a receipt, as Dovecot and Sieve write it.
 _REFUSED: Final = re.compile(r"was automatically rejected", re.I)
+#: Apple's, with what gateways put before a subject.
+_UNSUBSCRIBE: Final = re.compile(rf"{TAGS}unsubscribe\s*$", re.I)
 #: Reports of an automatic check of our own signatures: no person complained.
 NOT_BY_A_PERSON: Final = frozenset({"auth-failure"})
 
@@ -98,8 +101,7 @@ def _read_odd_complaint(message: Message) -> Reading | None:
     named = [str(part["X-HmXmrOriginalRecipient"]) for part in message.walk() if part.get("X-HmXmrOriginalRecipient")]
     if named or "feedback-report" in str(message.get("Content-Type", "")):
         return Reading(kind=ReplyKind.COMPLAINT, recipients=tuple(re.findall(ADDRESS, " ".join(named))), reason="abuse")
-    subject = header(message, "Subject").strip().lower()
-    if subject == "unsubscribe" and message.get("Auto-Submitted"):
+    if _UNSUBSCRIBE.match(header(message, "Subject")) and message.get("Auto-Submitted"):
         return Reading(kind=ReplyKind.COMPLAINT, recipients=(sender_of(message),), reason="opt-out")
     told = read_notification(text_of(message)) or {}
     if told.get("notificationType") == "Complaint":
@@ -121,7 +123,8 @@ def _fields(part: Message) -> dict[str, str]:
 
 def _is_disposition(message: Message) -> bool:
     """A receipt that somebody asked for (RFC 8098): neither a bounce nor a reply."""
-    return "disposition-notification" in str(message.get("Content-Type", ""))
+    is_said = "disposition-notification" in str(message.get("Content-Type", ""))
+    return is_said or "message/disposition-notification" in kinds_of(message)
 
 
 def _is_automatic(message: Message) -> bool:
