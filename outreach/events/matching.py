@@ -20,7 +20,7 @@ from outreach.campaigns.models import Run
 from outreach.core import clock
 from outreach.core.models import Account
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import DeliveryState, Language, Receipt
+from outreach.core.vocabulary import DeliveryState, Language, Receipt, RunKind
 from outreach.delivery import tokens
 from outreach.delivery.letters import signature_of
 from outreach.delivery.models import Delivery, Notice
@@ -157,13 +157,17 @@ def match_address(account: Account, channel: str, address: str, *, within: timed
 
 
 def sent_lately(account: Account, channel: str, address: str, *, since: datetime) -> list[Delivery]:
-    """What went to this address by this channel since then, notices too; the newest first."""
+    """What went to this address by this channel since then, notices too; the newest first.
+
+    No test sends: they have numbers for recipients, so one of them would be anybody's.
+    """
     try:
         normalised = normalise(channel, address)
     except BadAddress:
         return []
+    runs = Run.objects.filter(pk__in=_recent_runs(account)).exclude(kind=RunKind.TEST).values_list("pk", flat=True)
     sent = Delivery.objects.filter(
-        run_id__in=_recent_runs(account), target__in=_targets(account, channel, normalised), channel=channel
+        run_id__in=list(runs), target__in=_targets(account, channel, normalised), channel=channel
     )
     found = [row for row in sent.filter(state__in=_MAY_HAVE_ARRIVED) if (row.settled_at or row.created_at) >= since]
     return sorted(found, key=lambda row: row.settled_at or row.created_at, reverse=True)

@@ -213,6 +213,14 @@ def test_what_answers_no_question_is_a_reply_that_waits(texted: Sent, text: str,
     assert Conversation.objects.get().state == "waiting"
 
 
+def test_a_strangers_digit_answers_nobodys_test_send(texted: Sent) -> None:
+    Run.objects.filter(pk=texted.run.pk).update(kind="test")
+    Delivery.objects.filter(id=texted.delivery).update(target="n:0", subscriber=None, address=None)
+    take_reply_event(texted.account, text_message("4", number="+359888000000"))
+    assert list(Reply.objects.values_list("kind", "delivery")) == [("reply", None)]
+    assert Conversation.objects.get().state == "waiting"
+
+
 def test_a_digit_leaves_what_waits_in_sight(texted: Sent) -> None:
     take_reply_event(texted.account, text_message("Кога е срокът?", id="SM1"))
     take_reply_event(texted.account, text_message("5", id="SM2"))
