@@ -108,7 +108,8 @@ def join_budget(actor: Actor, budget: Budget | None) -> None:
         BudgetMember.objects.filter(organisation=actor.organisation).delete()
         audit.record(actor, "budget.left", had)
     if budget is not None:
-        BudgetMember.objects.create(organisation=actor.organisation, budget=budget)
+        # Another click may have joined since we looked.
+        BudgetMember.objects.update_or_create(organisation=actor.organisation, defaults={"budget": budget})
         audit.record(actor, "budget.joined", budget)
 
 

@@ -89,6 +89,7 @@ def place_topic(actor: Actor, topic: Topic, *, parent: Topic | None, position: i
     audit.record(actor, "topic.placed", topic, parent=parent.slug if parent else "", position=topic.position)
 
 
+@transaction.atomic
 def step_topic(actor: Actor, topic: Topic, step: Step) -> bool:
     """Move a topic by one: before or behind its neighbour, under the one before it, or out to its parent's level.
 
@@ -98,6 +99,7 @@ def step_topic(actor: Actor, topic: Topic, step: Step) -> bool:
         Invalid: it would come too deep.
         Forbidden
     """
+    topic = _lock(topic.organisation)[topic.pk]  # somebody may have moved it since it was looked up
     target = _target(actor, topic, step)
     if target is None:
         return False

@@ -92,6 +92,14 @@ def test_a_step_moves_a_topic_with_what_it_holds(
     assert shape(ministry) == (after or before)
 
 
+def test_two_steps_at_once_are_one_after_the_other(actor: Actor, ministry: Organisation) -> None:
+    make(ministry, "a", "b", "c")
+    first, second = (Topic.objects.get(slug="c") for _each in "ab")
+
+    assert (step_topic(actor, first, "in"), step_topic(actor, second, "in")) == (True, False)
+    assert shape(ministry) == [("a", 0), ("b", 0), ("c", 1)]
+
+
 def test_whatever_is_moved_it_stays_a_tree_of_the_same_topics(actor: Actor, ministry: Organisation) -> None:
     topics = make(ministry, *"abcdefg")
     chance = random.Random(6)

@@ -219,6 +219,19 @@ def test_a_cap_out_of_bounds_is_refused_at_its_field(world: World, messages: int
     assert [list(refused.value.fields) for refused in (of_topic, of_budget)] == [fields, fields]
 
 
+def test_two_clicks_join_a_budget_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ministry = product_itself(world.organisation)
+    budget = set_budget(ministry, ONCE_A_WEEK)
+    monkeypatch.setattr("outreach.audience.caps.joined_budget", lambda _organisation: None)  # as each of them looked
+
+    join_budget(ministry, budget)
+    join_budget(ministry, budget)
+
+    assert list(BudgetMember.objects.values_list("organisation", "budget")) == [
+        (world.organisation.pk, budget and budget.pk)
+    ]
+
+
 def test_a_budget_is_joined_by_decision_left_and_withdrawn(world: World) -> None:
     council, ministry = product_itself(world.council), product_itself(world.organisation)
     own = set_budget(ministry, ONCE_A_WEEK)

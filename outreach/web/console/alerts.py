@@ -116,7 +116,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
             "the log, and the command that tries it again at once among the findings of the doctor."
         ),
         action=_("Open the account"),
-        sign="mail",
+        sign="inbox",
         tone="warn",
     ),
     "suppressions_unsynced": Wording(
