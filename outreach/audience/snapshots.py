@@ -9,7 +9,6 @@ from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import Max
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from outreach.audience import file_jobs
@@ -21,6 +20,7 @@ from outreach.core.access import Actor
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.queue import enqueue
 from outreach.core.vocabulary import JobState, Permission
+from schedules.zones import local_time
 
 #: People looked at by one transaction.
 CHUNK: Final = 10_000
@@ -55,7 +55,7 @@ def take_snapshot(actor: Actor, segment: Segment, *, name: str = "") -> Segment:
     if segment.state != JobState.DONE:
         raise StateConflict(_("This snapshot is not whole yet."))
     at = clock.now()
-    day = timezone.localtime(at).strftime("%d.%m.%Y %H:%M:%S")
+    day = local_time(at, segment.organisation.timezone).strftime("%d.%m.%Y %H:%M:%S")
     name = name or _("%(name)s, as of %(day)s") % {"name": segment.name[:150], "day": day}
     if wrong := wrong_in_name(name):
         raise Invalid(wrong)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
@@ -25,6 +24,7 @@ from outreach.core.errors import StateConflict
 from outreach.core.models import in_language
 from outreach.core.vocabulary import Channel, Goal, Language, Permission, Tracking
 from outreach.events.sleepy import SleepQuestion, SleepRule, open_questions, topics_of
+from schedules.zones import local_time
 
 NOBODY: Final = Count(count=0, low=0, high=0, is_exact=True)
 _SUBJECT: Final = gettext_lazy("Shall we go on writing to you?")
@@ -89,7 +89,7 @@ def _keep_segment(actor: Actor, rule: SleepRule) -> Segment:
 
 
 def _data(rule: SleepRule, topics: list[Topic], segment: Segment) -> dict[str, Any]:
-    day = timezone.localtime(clock.now()).strftime("%d.%m.%Y")
+    day = local_time(clock.now(), rule.organisation.timezone).strftime("%d.%m.%Y")
     return {
         "name": _("Shall we go on? %(rule)s, %(day)s") % {"rule": str(rule)[:150], "day": day},
         "organisation": rule.organisation.slug,

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from outreach.audience.import_trace import ImportUndo
@@ -17,6 +16,7 @@ from outreach.core.errors import NotFound
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import JobState
 from outreach.management.token import find_organisation
+from schedules.zones import local_time
 
 #: Imports that are listed, the newest first.
 LISTED = 20
@@ -65,7 +65,7 @@ def _listed(owner: Organisation) -> Iterator[str]:
     for job in jobs[:LISTED]:
         yield _("%(id)s  %(at)s  %(file)s, into “%(topic)s”: %(created)s created, %(updated)s updated.") % {
             "id": job.pk,
-            "at": timezone.localtime(job.created_at).strftime("%Y-%m-%d %H:%M"),
+            "at": local_time(job.created_at, owner.timezone).strftime("%Y-%m-%d %H:%M"),
             "file": job.file_name,
             "topic": job.topic,
             "created": f"{job.created:,}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -44,6 +44,11 @@ def test_few_people_are_listed_at_once(ministry: Organisation, english: list[int
     taken = begun(ministry)
     assert (members(taken), taken.is_whole, taken.listed, taken.taking) == (english, True, 4, {})
     assert taken in usable_segments(ministry)
+
+
+def test_a_snapshot_is_named_by_the_hour_where_it_is_taken(ministry: Organisation) -> None:
+    with clock.frozen(datetime(2026, 5, 1, 22, 30, tzinfo=UTC)):
+        assert begun(ministry).name == "English, as of 02.05.2026 01:30:00"
 
 
 def test_many_are_listed_by_a_job_as_of_the_time_it_was_asked_for(

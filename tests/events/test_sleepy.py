@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -257,6 +257,13 @@ def test_a_rule_asks_by_a_campaign_of_its_own(town: Town) -> None:
     change_rule(town.actor, rule, patience=Patience(days=365, messages=4, grace=60), is_active=True)
     again = ask(town.actor, rule)
     assert (again.segment, [one.days for one in SleepQuestion.objects.order_by("pk")]) == (rule.segment, [180, 365])
+
+
+def test_a_question_is_named_by_the_day_where_it_is_asked(town: Town) -> None:
+    rule = make_rule(town.actor, topic=None, patience=PATIENCE, is_active=True)
+
+    with clock.frozen(datetime(2026, 5, 1, 22, 30, tzinfo=UTC)):
+        assert ask(town.actor, rule).name == "Shall we go on? Plovdiv, 02.05.2026"
 
 
 def test_a_change_by_somebody_who_saw_the_rule_before_it_asked_keeps_its_segment(town: Town) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def living() -> int:
 
 def test_it_is_listed_looked_at_and_then_taken_back(job: Import, capsys: pytest.CaptureFixture[str]) -> None:
     key = str(job.pk)
+    Import.objects.filter(pk=job.pk).update(created_at=datetime(2026, 5, 1, 22, 30, tzinfo=UTC))
     codes = [run(), run(key), run(key, "--json")]
     listed, said = capsys.readouterr().out.split("\n", 1)
     before = living()
@@ -56,7 +58,7 @@ def test_it_is_listed_looked_at_and_then_taken_back(job: Import, capsys: pytest.
     done = capsys.readouterr().out
 
     assert codes == [0] * 5
-    assert (listed.startswith(f"{key}  "), listed.partition("people")[2]) == (
+    assert (listed.startswith(f"{key}  2026-05-02 01:30  "), listed.partition("people")[2]) == (
         True,
         ".csv, into “E-services”: 2 created, 0 updated.",
     )
