@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import Prefetch, Q
+
 from outreach.core.vocabulary import DeliveryState
 from outreach.delivery.models import Notice
 from outreach.effectiveness.notices import NoticeFate, fates
 from outreach.events.models import Reply
-from outreach.events.talk import Answer, Conversation
+from outreach.events.talk import Answer, Attachment, Conversation
 from outreach.events.tongue import language_of
 
 #: Messages and answers of one conversation that are shown, the newest.
@@ -42,7 +44,10 @@ class Said:
 
 def talk_of(talk: Conversation) -> list[Said]:
     """What was said, oldest first; the same few queries however much it was."""
-    replies = Reply.objects.filter(conversation=talk).select_related("campaign").prefetch_related("attachments")
+    # Files and HTML are fetched by themselves: those of a hundred letters together are gigabytes.
+    files = Prefetch("attachments", Attachment.objects.defer("content").order_by("pk"))
+    written_to_us = Reply.objects.filter(conversation=talk).select_related("campaign").prefetch_related(files)
+    replies = written_to_us.defer("html").annotate(is_laid_out=~Q(html=""))
     answers = Answer.objects.filter(conversation=talk).select_related("by", "notice__run", "notice__template")
     written = list(answers.order_by("-at", "-pk")[:MOST])
     by_notice = _fates([each.notice for each in written if each.notice])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -33,6 +33,9 @@ SATISFIED: Final = "satisfied"
 RECOMMENDED: Final = "recommended"
 #: And the stage that each is evidence of.
 STAGES: Final[dict[str, Goal]] = {USED: Goal.USES, SATISFIED: Goal.SATISFIED, RECOMMENDED: Goal.RECOMMENDS}
+
+#: No register of an e-service is older; what a calendar cannot write back in another zone would spoil every list.
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 
 _PUBLIC_ID: Final = re.compile(r"(\d{1,18})-(\d{1,18})")
 
@@ -72,7 +75,7 @@ def record_conversion(
         wrong["service"] = [_("There is no such service.")]
     if value is not None and not math.isfinite(value):
         wrong["value"] = [_("This must be a number.")]
-    if at is not None and (at.tzinfo is None or at > clock.now()):
+    if at is not None and (at.tzinfo is None or not EARLIEST <= at <= clock.now()):
         wrong["at"] = [_("This must be a time in the past, with its offset.")]
     who = find_who(actor.organisation, wrong, delivery=delivery, subscriber=subscriber, click_token=click_token)
     if wrong or promoted is None or who is None:

@@ -38,6 +38,15 @@ class CannotAnswer(StateConflict):
     message = _("An answer can be sent by e-mail and SMS. On social media, answer on the network itself.")
 
 
+class SaidMeanwhile(StateConflict):
+    """Somebody answered, or the person wrote again, since the conversation was read."""
+
+    message = _(
+        "Since you opened this conversation somebody answered or the person wrote again. Read what is new, then go on "
+        "if it still fits."
+    )
+
+
 def file_reply(reply: Reply, *, is_waiting: bool = True) -> None:
     """Put what somebody wrote into the conversation with them; where it needs an answer, it waits from now on.
 
@@ -97,11 +106,15 @@ def _key_of_address(reply: Reply) -> str:
 
 
 @transaction.atomic
-def answer(actor: Actor, talk: Conversation, text: str) -> Answer:
+def answer(actor: Actor, talk: Conversation, text: str, *, seen: str = "") -> Answer:
     """Answer the newest message by the channel that it came by; the sending is a notice with a receipt of its own.
+
+    `seen` is the mark of what was said when the conversation was read, where it is known (`mark_of`). The same answer
+    handed in twice leaves once.
 
     Raises:
         Invalid: there is no text, or too much of it.
+        SaidMeanwhile: more was said than was seen; nothing is sent.
         StateConflict: there is no way to answer: the channel, the address, no account.
         Forbidden
     """
@@ -111,7 +124,12 @@ def answer(actor: Actor, talk: Conversation, text: str) -> Answer:
         raise Invalid({"text": [_("This must not be empty.")]})
     if len(said) > LONGEST_ANSWER:
         raise Invalid({"text": [_("This is too long: at most %(most)s characters.") % {"most": LONGEST_ANSWER}]})
-    talk = Conversation.objects.select_for_update().select_related("organisation").get(pk=talk.pk)
+    talk = _held(talk)
+    if seen not in ("", mark_of(talk)):
+        last = talk.answers.order_by("-pk").first()
+        if last is not None and last.by == actor.user and last.text == said:
+            return last
+        raise SaidMeanwhile(conversation=talk.pk)
     newest = talk.replies.order_by("-received_at", "-pk").first()
     if talk.channel not in PERSONAL_CHANNELS or newest is None:
         raise CannotAnswer(conversation=talk.pk)
@@ -139,10 +157,29 @@ def answer(actor: Actor, talk: Conversation, text: str) -> Answer:
     return row
 
 
+def _held(talk: Conversation) -> Conversation:
+    """As it is now; nobody else writes into it until the transaction ends."""
+    return Conversation.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=talk.pk)
+
+
+def mark_of(talk: Conversation) -> str:
+    """Changes with each message and each answer of the conversation."""
+    newest = (rows.order_by("-pk").values_list("pk", flat=True).first() for rows in (talk.replies, talk.answers))
+    return "-".join(str(key or 0) for key in newest)
+
+
 @transaction.atomic
-def close(actor: Actor, talk: Conversation) -> None:
-    """Say that no answer is needed; the next message of the person opens it again."""
+def close(actor: Actor, talk: Conversation, *, seen: str = "") -> None:
+    """Say that no answer is needed; the next message of the person opens it again.
+
+    Raises:
+        SaidMeanwhile: more was said than was seen, as with `answer`.
+        Forbidden
+    """
     actor.require(Permission.ANSWER)
+    talk = _held(talk)
+    if seen not in ("", mark_of(talk)):
+        raise SaidMeanwhile(conversation=talk.pk)
     _leave(talk, ConversationState.CLOSED, last_at=talk.last_at)
     audit.record(actor, "conversation.closed", talk, organisation=talk.organisation)
 

@@ -21,8 +21,9 @@ from outreach.core.access import Actor
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
 from outreach.core.vocabulary import Channel, Permission
-from outreach.events.conversions import USED, Who, find_who, record_conversion
+from outreach.events.conversions import EARLIEST, USED, Who, find_who, record_conversion
 from outreach.events.models import Conversion
+from outreach.events.storable import storable_text
 
 #: Columns of which each row fills exactly one; those of addresses come first.
 ADDRESSES: Final[Mapping[str, str]] = {"email": Channel.EMAIL, "phone": Channel.SMS}
@@ -114,7 +115,8 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, str] | None]]:
             yield reader.line_num + 1, None
             continue
         if cells:
-            yield reader.line_num + 1, {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+            named = zip(columns, cells, strict=False)
+            yield reader.line_num + 1, {name: storable_text(cell).strip() for name, cell in named}
 
 
 def _check_columns(columns: list[str]) -> None:
@@ -194,7 +196,7 @@ def _moment(row: Mapping[str, str]) -> datetime:
         found = datetime.fromisoformat(row.get("at", ""))
     except ValueError as err:
         raise wrong from err
-    if found.tzinfo is None:
+    if found.tzinfo is None or found < EARLIEST:
         raise wrong
     return found
 

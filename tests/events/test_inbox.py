@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 
@@ -112,6 +113,39 @@ def test_an_answer_is_a_notice_in_the_same_thread(sent: Sent) -> None:
     wrote(sent, "Благодаря!", number=2)
     talk.refresh_from_db()
     assert talk.state == "waiting"
+
+
+def test_what_was_said_meanwhile_is_read_before_an_answer_leaves_or_it_is_closed(sent: Sent) -> None:
+    talk, actor = wrote(sent, "Кога е срокът?"), product_itself(sent.organisation)
+    seen = inbox.mark_of(talk)
+    wrote(sent, "Всъщност питам за фирмата.", number=2)
+    with pytest.raises(inbox.SaidMeanwhile):
+        inbox.answer(actor, talk, "До 30 април.", seen=seen)
+    with pytest.raises(inbox.SaidMeanwhile):
+        inbox.close(actor, talk, seen=seen)
+
+    talk.refresh_from_db()
+    assert (Notice.objects.count(), Reply.objects.filter(answered_at=None).count(), talk.state) == (0, 2, "waiting")
+    inbox.answer(actor, talk, "До 30 юни.", seen=inbox.mark_of(talk))
+    assert (Notice.objects.count(), Reply.objects.filter(answered_at=None).count()) == (1, 0)
+
+
+def test_two_who_answer_at_once_send_one_answer(sent: Sent) -> None:
+    talk, first = wrote(sent, "Кога е срокът?"), product_itself(sent.organisation)
+    second = replace(first, user=User.objects.create_user("b@x.bg", "right horse battery", name="B"))
+    seen = inbox.mark_of(talk)
+    answers = [inbox.answer(first, talk, "До 30 април.", seen=seen) for _time in range(2)]
+    with pytest.raises(inbox.SaidMeanwhile):
+        inbox.answer(second, talk, "До 30 април.", seen=seen)
+
+    assert (answers[0].pk == answers[1].pk, Answer.objects.count(), Notice.objects.count()) == (True, 1, 1)
+
+
+def test_a_conversation_closed_late_keeps_when_its_last_message_came(sent: Sent) -> None:
+    old = wrote(sent, "Кога?")
+    Conversation.objects.update(last_at=old.last_at + timedelta(hours=1))
+    inbox.close(product_itself(sent.organisation), old)
+    assert Conversation.objects.get().last_at == old.last_at + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "x" * 10_001])

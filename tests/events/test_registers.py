@@ -77,6 +77,18 @@ def test_what_a_spreadsheet_writes_is_read_and_what_is_no_register_is_refused(se
         assert list(refused.value.fields) == ["file"]
 
 
+def test_a_row_that_no_database_keeps_loses_nothing_but_itself(sent: Sent, service: Service) -> None:
+    rows = [
+        "email,at,name\n",
+        "ivana@example.bg,0001-01-01T00:00:00+14:00,\n",
+        "ivana@example.bg,2026-03-02T10:00:00+02:00,us\0ed\n",
+        "ivana@example.bg,2026-03-03T10:00:00+02:00,\n",
+    ]
+    taken = take_register(product_itself(sent.organisation), rows, service="pay")
+    assert (taken.first, taken.repeated, [line for line, _why in taken.rejected]) == (1, 1, [2])
+    assert list(Conversion.objects.order_by("at").values_list("name", flat=True)) == ["used", "used"]
+
+
 def test_strangers_and_unknown_services_are_rejected(sent: Sent, service: Service) -> None:
     other = product_itself(Organisation.objects.create(slug="other", name={"en": "Other"}))
     for actor, slug in ((other, "pay"), (product_itself(sent.organisation), "nothing")):

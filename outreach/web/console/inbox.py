@@ -77,9 +77,11 @@ def _offset(visit: Visit) -> int:
 
 def _facts(visit: Visit, opened: Conversation, draft: str) -> dict[str, Any]:
     """What stands beside the conversation: what was said, what it answers, who may see to it, answers kept ready."""
+    seen = verbs.mark_of(opened)  # first: what comes between is shown, and asked about once more
     said = talk_of(opened)
     answered = next((each.reply for each in reversed(said) if each.reply and each.reply.delivery), None)
     return {
+        "seen": seen,
         "said": said,
         "answered": answered,
         "delivery": _delivery(answered) if answered else None,
@@ -107,7 +109,7 @@ def answer(visit: Visit, key: int) -> HttpResponse:
     talk = _find(visit, key)
     text = visit.request.POST.get("text", "")
     try:
-        verbs.answer(visit.actor, talk, text)
+        verbs.answer(visit.actor, talk, text, seen=visit.request.POST.get("seen", ""))
     except Invalid as invalid:
         return _show(visit, talk, draft=text, wrong=" ".join(map(str, invalid.fields["text"])))
     except StateConflict as conflict:
@@ -118,7 +120,7 @@ def answer(visit: Visit, key: int) -> HttpResponse:
 
 @posting(needs=Permission.ANSWER)
 def close(visit: Visit, key: int) -> HttpResponse:
-    verbs.close(visit.actor, _find(visit, key))
+    verbs.close(visit.actor, _find(visit, key), seen=visit.request.POST.get("seen", ""))
     visit.tell(_("Closed. The next message of this person opens it again."))
     return visit.go("inbox")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -167,3 +168,28 @@ def test_a_label_that_is_refused_leaves_the_assignment_as_it_was(alice: Person, 
     talk.refresh_from_db()
     assert (talk.assignee, talk.labels) == (None, [])
     assert (f'<option value="{alice.user.pk}" selected' in page, "taxes, xxx" in page) == (True, True)
+
+
+def test_an_answer_to_what_was_not_read_yet_stays_in_the_field(alice: Person, account: Account) -> None:
+    talk = wrote(account)
+    seen = re.findall(r'name="seen" value="([^"]+)"', alice.see(f"/inbox/{talk.pk}"))
+    take_mail(account, letter("И къде?", sender="i1@example.bg", Message_ID="<again@x>"))
+    assert seen == [seen[0]] * 2  # to answer and to close
+    answer = alice.post(f"/inbox/{talk.pk}/answer", text="До 30 април.", seen=seen[0])
+    page = answer.content.decode()
+    shown = ("До 30 април.</textarea>" in page, "И къде?" in page, "the person wrote again" in page)
+    assert (answer.status_code, shown, Notice.objects.count()) == (422, (True,) * 3, 0)
+
+    alice.post(f"/inbox/{talk.pk}/close", seen=seen[0])
+    assert Conversation.objects.get().state == "waiting"
+
+
+def test_the_page_fetches_no_file_and_no_html(alice: Person, account: Account) -> None:
+    reply = take_mail(account, with_files(("a.pdf", b"%PDF-1.7")))
+    assert reply is not None
+    reply.refresh_from_db()
+    with CaptureQueriesContext(connection) as queries:
+        page = alice.see(f"/inbox/{reply.conversation_id}")
+    told = ("a.pdf" in page, f"/inbox/replies/{reply.pk}.html" in page)
+    fetched = [each["sql"] for each in queries if '"content",' in each["sql"] or '"html",' in each["sql"]]
+    assert (told, fetched) == ((True, True), [])
