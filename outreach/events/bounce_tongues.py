@@ -71,21 +71,6 @@ NOT_DELIVERED: Final = (
     r"не (?:був|була|було|може бути) доставлен|"
     r"не (?:было |была |может быть |удалось )?доставлен|недоставлен|nicht (?:zugestellt|ausgeliefert)|unzustellbar"
 )
-#: Subjects of automatic replies: a mail program's word for them, and what people call their absence.
-AUTOMATIC: Final = (
-    r"abwesen|abwesend|absence du bureau|message d'absence|réponse automatique|respuesta autom|"
-    r"fuera de (?:la )?oficina|resposta autom|risposta automatica|fuori (?:sede|ufficio)|afwezig|frånvaro|"
-    r"odpowiedź automatyczna|automatyczna odpowiedź|autoodpowied|automatick[áé] odpove(?:ď|di)|automatická odpověď|"
-    r"automatikus válasz|răspuns automat|αυτόματη απάντηση|otomatik yanıt|аутоматски одговор|автоматски одговор|"
-    r"automatski odgovor|samodejni odgovor|automaattinen vastaus|automaatne vastus|automaatvastus|"
-    r"automātisk[āa] atbilde|automatinis atsakymas|svar automatisk|resposta automàtica|автоматична відповідь|"
-    r"trả lời tự động|balasan otomatis|自动(?:答复|回复)|自動(?:回覆|応答|返信)|자동 (?:회신|응답)|"
-    r"автоматич(?:ен|ни) отговор|автоотговор|автоответ|автоматический ответ|извън (?:съм )?(?:от )?офиса|отсъствам|"
-    r"отсъствие (?:от офиса|до|от \d)|(?:аз )?(?:съм |ще бъда )?в (?:годишен |платен )?отпуск\b|отпуск (?:до|от \d)|"
-    r"не съм в офиса|няма ме в офиса|"
-    r"(?:urlaub|ferien|abwesenheit|absence|congés|vacances|vacaciones|ausente|ausência|ferie|urlop|отсъствие|"
-    r"отпуск)\W*$"
-)
 #: Before an address that is only to be asked or tried, and did not fail.
 ADVICE: Final = (
     r"(?:contact|write to|e-?mail(?: us)?(?: at)?|questions?|help|support|forward(?:ed)?(?: it)? to|such as|"

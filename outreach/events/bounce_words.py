@@ -40,14 +40,6 @@ DAEMON: Final = re.compile(
 TAGS: Final = r"^\s{0,3}(?:\[[^\]\n]{1,40}\]\s{0,3}){0,3}"
 #: Subjects of what a person answers or passes on.
 PASSED_ON: Final = re.compile(TAGS + r"(?:re|fwd?|fw|отг|отн|пр|aw|wg|rv|tr|sv|vs)\s*(?:\[\d+\])?:", re.I)
-#: Subjects of automatic replies, for programs that do not say so in a header (RFC 3834).
-AUTO_SUBJECT: Final = re.compile(
-    TAGS + r"(?:re:\s*)?\[?(?:"
-    r"auto(?:matic|mated|matische|matisch|matisk)?[ -]?(?:reply|response|antwort|antwoord|svar)|auto:|"
-    r"out of (?:the )?office|away from (?:my|the) office|on vacation|vacation (?:reply|notice)|i am (?:away|out of)|"
-    r"(?:ooo|away|vacation|on leave)\W*$|" + bounce_tongues.AUTOMATIC + ")",
-    re.I,
-)
 SAYS_SO: Final = re.compile(
     r"could not (?:be delivered|deliver)|(?:was |were )?not delivered|unable to (?:be )?deliver|undeliver|"
     r"delivery (?:to|has|failed|attempts?)|"

@@ -12,11 +12,11 @@ from email import message_from_string
 from email.message import Message
 from typing import Final
 
+from outreach.events.auto_words import AUTOMATIC_REPLY, AWAY
 from outreach.events.bounce_reasons import FOR_GOOD, REASONS
 from outreach.events.bounce_recipients import point_at
 from outreach.events.bounce_words import (
     ADDRESS,
-    AUTO_SUBJECT,
     DAEMON,
     FROM_SERVER,
     ORIGINAL,
@@ -213,7 +213,7 @@ def _is_bounce(message: Message, explanation: str) -> bool:
     subject, sender = header(message, "Subject"), header(message, "From")
     if _is_report(message):
         return True
-    if PASSED_ON.match(subject) or AUTO_SUBJECT.search(subject):
+    if PASSED_ON.match(subject) or AUTOMATIC_REPLY.match(subject) or AWAY.match(subject):
         return False
     has_subject, says_so = bool(SUBJECT.search(subject)), bool(SAYS_SO.search(" ".join(explanation.split())))
     if _is_of_a_daemon(message):

@@ -13,7 +13,7 @@ from outreach.core import clock
 from outreach.core.vocabulary import Channel, ReplyKind
 from outreach.events import mail
 from outreach.events.enclosures import Enclosure, enclosures_of, html_of
-from outreach.events.keywords import is_stop
+from outreach.events.keywords import asks_to_stop
 from outreach.events.letters import header, sender_of
 from outreach.events.matching import Match
 
@@ -49,7 +49,7 @@ def understand(message: Message, content: bytes) -> Inbound:
     """Everything that the message itself says."""
     reading = mail.read(message)
     kind, subject = reading.kind, header(message, "Subject")
-    if kind == ReplyKind.REPLY and (is_stop(reading.text) or is_stop(subject)):
+    if kind == ReplyKind.REPLY and asks_to_stop(subject, reading.text):
         kind = ReplyKind.STOP
     is_personal = kind in {ReplyKind.REPLY, ReplyKind.STOP}
     return Inbound(

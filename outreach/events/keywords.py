@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 from outreach.core.vocabulary import ReplyKind
+from outreach.events.courtesies import without_courtesies
+from outreach.events.stop_words import STOPS
 
 #: Each is all that somebody writes; in Bulgarian also as typed without Cyrillic.
 _WORDS: Final = {
@@ -24,14 +26,20 @@ _JOIN: Final = re.compile(
     re.IGNORECASE,
 )
 _PATTERNS: Final = {kind: re.compile(words, re.IGNORECASE) for kind, words in _WORDS.items()}
+#: Of a letter that bears such a word as its subject, and wants something else, or only a part of it.
+_TAKES_BACK: Final = re.compile(
+    r"\?|\b(?:не|недейте|но|само|not|don['’]t|but|only|нет|только|nicht|nur|pas|no)\b", re.I
+)
 _CYRILLIC: Final = re.compile(r"[а-я]", re.IGNORECASE)
 
 
 def keyword_of(text: str) -> ReplyKind | None:
-    """What a text is where it says nothing but one of the words; None for every other."""
-    plain = _plain(text)
+    """What a text is where it says nothing but one of the words, greetings aside; None for every other."""
+    plain = _plain(without_courtesies(text))
     found = next((kind for kind, words in _PATTERNS.items() if words.fullmatch(plain)), None)
-    return found or (ReplyKind.JOIN if _JOIN.fullmatch(plain) else None)
+    if found is None and STOPS.fullmatch(plain):
+        return ReplyKind.STOP
+    return found or (ReplyKind.JOIN if _JOIN.fullmatch(_plain(text)) else None)
 
 
 def topic_asked_for(text: str) -> str:
@@ -47,6 +55,11 @@ def _plain(text: str) -> str:
 def is_stop(text: str) -> bool:
     """Whether a text says nothing but that messages shall end."""
     return keyword_of(text) == ReplyKind.STOP
+
+
+def asks_to_stop(subject: str, text: str) -> bool:
+    """Whether a letter says nothing else; its subject may say so alone, where the letter takes nothing of that back."""
+    return is_stop(text) or (is_stop(subject) and not _TAKES_BACK.search(text))
 
 
 def is_cyrillic(text: str) -> bool:

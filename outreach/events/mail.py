@@ -8,7 +8,8 @@ from email.message import Message
 from typing import Any, Final
 
 from outreach.core.vocabulary import ReplyKind
-from outreach.events.bounce_words import ADDRESS, AUTO_SUBJECT, TAGS
+from outreach.events.auto_words import AUTOMATIC_REPLY, AWAY
+from outreach.events.bounce_words import ADDRESS, TAGS
 from outreach.events.bounces import Failure, read_bounce
 from outreach.events.letters import (
     decode_header_text,
@@ -61,7 +62,7 @@ def read(message: Message) -> Reading:
         # Two dots in a row: an address that somebody shortened to hide it.
         named = tuple(each.recipient for each in failures if each.recipient and ".." not in each.recipient)
         return Reading(kind=ReplyKind.BOUNCE, failures=tuple(failures), recipients=named)
-    if _is_automatic(message):
+    if _is_automatic(message, text):
         return Reading(kind=ReplyKind.AUTO_REPLY, reason="vacation", text=strip_quotes(text))
     if _is_mass_mail(message) or read_notification(text) is not None:
         return Reading(kind=ReplyKind.OTHER, text=strip_quotes(text))
@@ -127,11 +128,11 @@ def _is_disposition(message: Message) -> bool:
     return is_said or "message/disposition-notification" in kinds_of(message)
 
 
-def _is_automatic(message: Message) -> bool:
+def _is_automatic(message: Message, text: str) -> bool:
     submitted = header(message, "Auto-Submitted").lower().split(";")[0].strip()
     if submitted and submitted != "no":
         return submitted.startswith("auto-replied") or not message.get("List-Id")
-    if any(message.get(name) for name in _OF_PROGRAMS):
+    if any(header(message, name).lower() not in {"", "no", "false"} for name in _OF_PROGRAMS):
         return True
     if str(message.get("Return-Path", "")).strip() == "<>":
         return True  # no person's mail program sends so; RFC 3834, section 3.3, asks it of programs
@@ -139,7 +140,14 @@ def _is_automatic(message: Message) -> bool:
         return True
     if header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}:
         return True
-    return bool(AUTO_SUBJECT.search(header(message, "Subject"))) or _is_disposition(message)
+    return _is_disposition(message) or _says_so(header(message, "Subject"), text)
+
+
+def _says_so(subject: str, text: str) -> bool:
+    """Whether a subject alone tells of a program: a person who writes under such a word asks something."""
+    if "?" in subject or "？" in subject:
+        return False
+    return bool(AUTOMATIC_REPLY.match(subject)) or (bool(AWAY.match(subject)) and "?" not in strip_quotes(text))
 
 
 def _is_mass_mail(message: Message) -> bool:

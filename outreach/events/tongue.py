@@ -34,34 +34,58 @@ _LETTERS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _WORDS: Final[Mapping[str, str]] = {
     "bg": "да не на за се от ще съм че кога как къде моля благодаря здравейте искам мога имам няма това и по със "
-    "или е са",
-    "ru": "да не на за что как где когда это спасибо здравствуйте хочу могу пожалуйста у меня нет есть и по или для",
+    "или е са добре колко може ли разбрах нямам мерси само също много утре днес",
+    "ru": "да не на за что как где когда это спасибо здравствуйте хочу могу пожалуйста у меня нет есть и по или для "
+    "я мы хорошо сколько стоит можно понятно завтра сегодня конечно почему очень только если нужно будет буду приду "
+    "его она они еще уже тоже мне был была были все добрый после сейчас здесь отпишите так тогда",
     "mk": "да не на за се од ќе сум дека кога како каде ве молам благодарам здраво сакам можам имам нема ова и по "
-    "со или",
-    "sr": "да не на за се од ће сам када како где молим хвала здраво желим могу имам нема ово и по са или је су",
-    "uk": "так не на за що як де коли це дякую вітаю хочу можу будь ласка у мене немає є і або для та",
+    "со или колку чини добро",
+    "sr": "да не на за се од ће сам када како где молим хвала здраво желим могу имам нема ово и по са или је су "
+    "колико кошта добро долазим",
+    "uk": "так не на за що як де коли це дякую вітаю хочу можу будь ласка у мене немає є і або для та добре прийду "
+    "скільки коштує",
     "en": "the and to of is you for i in that it we are have not with thanks thank please hello when how where "
-    "can my what do want will yes no this on at would like",
+    "can my what do want will yes no this on at would like does much cost free there got great good see tomorrow "
+    "agree come later has sounds perfect unsubscribe me",
     "de": "der die das und ist nicht ich sie wir für mit danke bitte hallo wann wie wo kann ein eine zu den von "
-    "auf möchte guten tag ja nein",
+    "auf möchte guten tag ja nein vielen dank viel kostet komme gern",
     "fr": "le la les et est pas je vous nous pour avec merci bonjour quand comment où peux une des que qui dans "
-    "mon au ne oui non voudrais",
-    "es": "el la los y es no yo usted para con gracias hola cuándo cómo dónde puedo una que en mi por del quiero sí se",
-    "it": "il la gli e è non io lei per con grazie buongiorno quando come dove posso una che di mi sono vorrei sì del",
-    "pt": "o a os e é não eu você para com obrigado obrigada olá quando como onde posso uma que de em meu sim gostaria",
-    "ro": "și nu este eu pentru cu mulțumesc bună ziua când cum unde pot un o că de la sunt vreau da în",
+    "mon au ne oui non voudrais combien ça coûte ce c d accord",
+    "es": "el la los y es no yo usted para con gracias hola cuándo cómo dónde puedo una que en mi por del quiero sí se "
+    "cuánto cuesta está iré",
+    "it": "il la gli e è non io lei per con grazie buongiorno quando come dove posso una che di mi sono vorrei sì del "
+    "quanto costa verrò dov",
+    "pt": "o a os e é não eu você para com obrigado obrigada olá quando como onde posso uma que de em meu sim gostaria "
+    "quanto custa vou",
+    "ro": "și nu este eu pentru cu mulțumesc bună ziua când cum unde pot un o că de la sunt vreau da în cât costă voi "
+    "veni",
     "tr": "ve bir bu için değil ben ile teşekkürler merhaba ne zaman nasıl nerede var yok evet hayır lütfen "
-    "istiyorum mi",
-    "pl": "i nie jest się ja dla z dziękuję dzień dobry kiedy jak gdzie mogę na do że to proszę mam tak w",
-    "cs": "a ne je se já pro s děkuji dobrý den kdy jak kde mohu na do že to prosím mám ano v",
-    "hu": "és nem egy az a hogy köszönöm jó napot mikor hogyan hol lehet kérem van igen ez meg",
-    "nl": "de het een en is niet ik u voor met dank bedankt hallo wanneer hoe waar kan van op te dat mijn ja nee",
-    "sv": "och är inte jag för med tack hej när hur var kan en ett att det som på ja nej vill",
-    "da": "og er ikke jeg for med tak hej hvornår hvordan hvor kan en et at det som på ja nej vil",
-    "hr": "i ne je se da za od ću sam kada kako gdje molim hvala pozdrav želim mogu imam nema ovo s ili na su",
+    "istiyorum mi kadar",
+    "pl": "i nie jest się ja dla z dziękuję dzień dobry kiedy jak gdzie mogę na do że to proszę mam tak w ile kosztuje",
+    "cs": "a ne je se já pro s děkuji dobrý den kdy jak kde mohu na do že to prosím mám ano v kolik stojí přijdu",
+    "hu": "és nem egy az a hogy köszönöm jó napot mikor hogyan hol lehet kérem van igen ez meg mennyi",
+    "nl": "de het een en is niet ik u voor met dank bedankt hallo wanneer hoe waar kan van op te dat mijn ja nee "
+    "hoeveel kost kom",
+    "sv": "och är inte jag för med tack hej när hur var kan en ett att det som på ja nej vill kommer",
+    "da": "og er ikke jeg for med tak hej hvornår hvordan hvor kan en et at det som på ja nej vil kommer",
+    "hr": "i ne je se da za od ću sam kada kako gdje molim hvala pozdrav želim mogu imam nema ovo s ili na su koliko",
 }
+#: Bulgarian as many type it, without Cyrillic.
+_LATIN_BULGARIAN: Final = (
+    "da ne na za se ot shte sam sum che koga kak kade kude molya molq blagodarya blagodaria zdraveite zdravejte iskam "
+    "moga imam nyama nqma tova i po ili dobre kolko struva li mersi srok srokat mnogo otpishete"
+)
 _KNOWN: Final = {language: frozenset(words.split()) for language, words in _WORDS.items()}
 _OF_CYRILLIC: Final = ("bg", "ru", "mk", "sr", "uk")
+_OF_LATIN: Final = {**{language: _KNOWN[language] for language in _LETTERS}, "bg": frozenset(_LATIN_BULGARIAN.split())}
+#: Bulgarian writes the one before "о" alone; of the others none writes the other before a consonant.
+_NOT_BULGARIAN: Final = re.compile("ь(?!о)")
+_BULGARIAN: Final = re.compile("ъ(?![еёюя])")
+#: What a word weighs, and a letter; two words tell, in a text of few words one.
+_WORD: Final = 3
+_LETTER: Final = 2
+_ENOUGH: Final = 5
+_FEW: Final = 5
 
 
 def language_of(text: str) -> str:
@@ -79,24 +103,29 @@ def _of_cyrillic(text: str) -> str:
     for letters, language in _CYRILLIC:
         if re.search(letters, text):
             return language
-    scores = _scores(text, _OF_CYRILLIC)
+    scores = _scores(_words(text), {language: _KNOWN[language] for language in _OF_CYRILLIC})
     if re.search(_BOTH[0], text):
         return max(_BOTH[1], key=lambda language: scores[language])
-    if "ъ" in text:
-        scores["bg"] += 2
-    best = max(_OF_CYRILLIC, key=lambda language: (scores[language], language == "bg"))
-    return best if scores[best] > scores["bg"] + 1 else "bg"
+    if _BULGARIAN.search(text):
+        return "bg"
+    if _NOT_BULGARIAN.search(text):
+        return max(("ru", "uk"), key=lambda language: scores[language])
+    return max(_OF_CYRILLIC, key=lambda language: (scores[language], language == "bg"))
 
 
 def _of_latin(text: str) -> str:
-    languages = tuple(_LETTERS)
-    scores = _scores(text, languages)
+    words = _words(text)
+    scores = _scores(words, _OF_LATIN)
     for language, letters in _LETTERS.items():
-        scores[language] += 2 * any(letter in text for letter in letters)
+        scores[language] += _LETTER * any(letter in text for letter in letters)
     (best, most), (_, next_most) = scores.most_common(2)
-    return best if most >= 2 and most > next_most else ""
+    enough = _WORD if len(words) <= _FEW else _ENOUGH
+    return best if most >= enough and most > next_most else ""
 
 
-def _scores(text: str, languages: tuple[str, ...]) -> Counter[str]:
-    words = re.findall(r"[^\W\d_]+", text)
-    return Counter({language: sum(word in _KNOWN[language] for word in words) for language in languages})
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text)
+
+
+def _scores(words: list[str], known: Mapping[str, frozenset[str]]) -> Counter[str]:
+    return Counter({language: _WORD * sum(word in those for word in words) for language, those in known.items()})

@@ -5,22 +5,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from outreach.events.mail import inspect
 from outreach.events.quoting import strip_quotes
-
-FOLDER = Path(__file__).parent / "letters"
-
-
-def letters(name: str) -> list[list[str]]:
-    """Name, what is expected, and the letter itself, of each letter in a file."""
-    pieces = re.split(r"^=== ", (FOLDER / name).read_text(), flags=re.M)[1:]
-    found = [piece.partition("\n") for piece in pieces]
-    return [[*(word.strip() for word in head.split("|")), letter] for head, _, letter in found]
+from tests.events.composed import FOLDER, letters
 
 
 @pytest.mark.parametrize(

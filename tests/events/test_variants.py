@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from outreach.events.mail import inspect
-from tests.events.test_letters import letters
+from tests.events.composed import letters
 from tests.events.variants import VARIANTS
 
 RETURNED = {row[0]: row[-1].encode() for row in letters("returned.txt")}
