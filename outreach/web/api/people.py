@@ -21,7 +21,7 @@ from outreach.audience.import_trace import ImportUndo
 from outreach.audience.import_undo import look_ahead, undo_import, undo_json
 from outreach.audience.imports import rejections_csv
 from outreach.audience.merging import merge
-from outreach.audience.models import Address, Import, Subscriber, Topic
+from outreach.audience.models import Address, Import, Subscriber
 from outreach.audience.pause import set_pause
 from outreach.audience.person_addresses import add_address, correct_address, retire_address
 from outreach.audience.quiet_hours import read_quiet_hours, set_quiet_hours
@@ -246,8 +246,7 @@ def post_import(
     organisation: Form[str] = "",
 ) -> Any:
     actor = at(request.auth, read_word(organisation, field="organisation"))
-    read_word(topic, field="topic")
-    found = Topic.objects.for_organisation(request.auth.organisation).filter(slug=topic).first()
+    found = topics_open_to(actor.organisation).filter(slug=read_word(topic, field="topic")).first()
     if found is None:
         raise Invalid({"topic": ["There is no such topic."]})
     job = start_import(actor, found, file, file.name or "import.csv", terms=_terms(terms))

@@ -13,6 +13,7 @@ from django.test import Client
 
 if TYPE_CHECKING:
     from outreach.audience.models import Topic
+    from outreach.core.models import Organisation
 
     from .caller import Api
 
@@ -87,6 +88,26 @@ def test_an_import_takes_columns_for_what_it_is_told(api: Api, topic: Topic) -> 
     assert list(Subscriber.objects.values_list("addresses__normalised", "attributes")) == [
         ("a@b.bg", {"Град": "Варна"})
     ]
+
+
+def test_people_are_taken_in_for_a_topic_from_above_and_for_none_from_beside(
+    api: Api, topic: Topic, ministry: Organisation
+) -> None:
+    from outreach.audience.models import Import, Topic
+    from outreach.core.models import Organisation
+
+    from .caller import make_api
+
+    town, beside = (Organisation.objects.create(slug=slug, parent=ministry) for slug in ("town", "beside"))
+    Topic.objects.create(organisation=beside, slug="theirs", name={"en": "Theirs"})
+
+    of_town = make_api(town)
+    answers = [send(of_town, "/imports", topic=slug) for slug in (topic.slug, "theirs")]
+    above, problem = send(api, "/imports", topic="theirs", organisation="town")
+
+    assert [status for status, _answer in answers] == [202, 422]
+    assert (above, problem["errors"]) == (422, [{"pointer": "/topic", "detail": "There is no such topic."}])
+    assert list(Import.objects.values_list("organisation__slug", "topic__slug")) == [("town", topic.slug)]
 
 
 def test_an_opt_in_without_evidence_is_refused_at_its_fields(api: Api, topic: Topic) -> None:
