@@ -102,7 +102,7 @@ def test_people_are_taken_in_for_a_topic_from_above_and_for_none_from_beside(
     Topic.objects.create(organisation=beside, slug="theirs", name={"en": "Theirs"})
 
     of_town = make_api(town)
-    answers = [send(of_town, "/imports", topic=slug) for slug in (topic.slug, "theirs")]
+    answers = [send(of_town, "/imports", "email\na@b.bg\n", topic=slug) for slug in (topic.slug, "theirs")]
     above, problem = send(api, "/imports", topic="theirs", organisation="town")
 
     assert [status for status, _answer in answers] == [202, 422]
