@@ -40,13 +40,15 @@ DAEMON: Final = re.compile(
 TAGS: Final = r"^\s{0,3}(?:\[[^\]\n]{1,40}\]\s{0,3}){0,3}"
 #: Subjects of what a person answers or passes on.
 PASSED_ON: Final = re.compile(TAGS + r"(?:re|fwd?|fw|отг|отн|пр|aw|wg|rv|tr|sv|vs)\s*(?:\[\d+\])?:", re.I)
+#: Those of what is passed on alone, and answers nothing.
+FORWARDED: Final = re.compile(TAGS + r"(?:fwd?|fw|пр|wg|rv|tr|vs)\s*:", re.I)
 SAYS_SO: Final = re.compile(
     r"could not (?:be delivered|deliver)|(?:was |were )?not delivered|unable to (?:be )?deliver|undeliver|"
     r"delivery (?:to|has|failed|attempts?)|"
     r"did not (?:reach|receive (?:a copy|your message))|failed addresses|(?:message|"
     r"recipient\S{0,3}) could not be (?:sent|reached)|no such user|"
     r"permanent (?:fatal )?error|"
-    r"returned to (?:you|sender)|failed to (?:deliver|reach)|"
+    r"has been rejected|returned to (?:you|sender)|failed to (?:deliver|reach)|"
     r"cannot be delivered|"
     r"wasn't able to deliver|couldn't be delivered|has not (?:yet )?been delivered|delivery .{0,40}fail|"
     r"automatically rejected|delivery problems?|не(?:успешн)?.{0,24}(?:доставен|доставя)|"
@@ -74,7 +76,7 @@ POINTERS: Final = tuple(
         rf"^[^\S\n]*recipient address\s*:\s*<?({ADDRESS})",
         rf"^[^\S\n]*(?:failed|undeliver\w+|invalid|final|original)[ -](?:recipients?|"
         rf"address)\s*:\s*(?:rfc822\s*;\s*)?<?({ADDRESS})",
-        rf"^[^\S\n]*(?:recipients?|to|addressee|user|address|mailbox)\s*:\s*(?:\[?smtp:)?<?({ADDRESS})>?\]?",
+        rf"^[^\S\n]*(?:recipients?|to|addressee|user|address|mailbox)\s*[:=]\s*(?:\[?smtp:)?<?({ADDRESS})>?\]?",
         rf"^[^\S\n]*<({ADDRESS})>\s*:",
         rf"rcpt to:\s*<?({ADDRESS})",
         rf"^[^\S\n]*<({ADDRESS})>",

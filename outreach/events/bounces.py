@@ -18,13 +18,22 @@ from outreach.events.bounce_recipients import point_at
 from outreach.events.bounce_words import (
     ADDRESS,
     DAEMON,
+    FORWARDED,
     FROM_SERVER,
     ORIGINAL,
     PASSED_ON,
     SAYS_SO,
     SUBJECT,
 )
-from outreach.events.letters import decode_header_text, header, inner_text, own_parts, parts_of, payload_text
+from outreach.events.letters import (
+    decode_header_text,
+    header,
+    inner_text,
+    kinds_of,
+    own_parts,
+    parts_of,
+    payload_text,
+)
 from outreach.events.quoting import strip_quotes
 from outreach.events.sns import WORDS_OF, read_notification, recipients_in
 
@@ -39,6 +48,8 @@ _LOOSE_GROUP: Final = re.compile(
     r"^(?:(?:Original|Final)-Recipient|Action):.*\n(?:[\w-]+:.*\n|[ \t]+\S.*\n)+", re.I | re.M
 )
 _IS_GROUP: Final = re.compile(r"^action:[\s\S]*-recipient:|-recipient:[\s\S]*^action:", re.I | re.M)
+#: What happened to a letter that was not lost.
+_ARRIVED: Final = frozenset({"delivered", "relayed", "expanded"})
 #: Longest text of which the beginning is looked through for a report's groups.
 _LONGEST: Final = 100_000
 #: Longest part of it that is searched for words and people: a pattern's cost may grow with its square.
@@ -91,7 +102,7 @@ def read_bounce(message: Message, text: str) -> list[Failure] | None:
     if standard := list(_read_reports(message, text)) or _read_notification(text):
         return standard
     explanation = _explanation(text)
-    if not _is_bounce(message, explanation):
+    if _tells_of_arrival(message, text) or not _is_bounce(message, explanation):
         return None
     named = [address for _, address in _header_recipients(message)] or point_at(explanation, message, text)
     if len(named) < 2:
@@ -112,13 +123,23 @@ def _read_reports(message: Message, text: str) -> Iterator[Failure]:
     seen: set[str] = set()
     for fields in _recipient_groups(message, text):
         recipient = _recipient_of(fields)
-        action = fields.get("action", "").strip().lower().partition(" ")[0]
-        if action in {"delivered", "relayed", "expanded"} or not (recipient or action) or recipient.lower() in seen:
+        action = _action_of(fields)
+        if action in _ARRIVED or not (recipient or action) or recipient.lower() in seen:
             continue
         seen.add(recipient.lower())
         words = fields.get("diagnostic-code", "") or _OF_POWERMTA.get(fields.get("x-powermta-bouncecategory", ""), "")
         words = words or _paragraph_about(recipient, _explanation(text))
         yield _judge(recipient, words, said_status=fields.get("status", ""), action=action, context=_explanation(text))
+
+
+def _tells_of_arrival(message: Message, text: str) -> bool:
+    """A report that somebody asked for, of letters that came (RFC 3464, section 2.3.3)."""
+    actions = [_action_of(fields) for fields in _recipient_groups(message, text)]
+    return bool(actions) and _ARRIVED.issuperset(actions)
+
+
+def _action_of(fields: Mapping[str, str]) -> str:
+    return fields.get("action", "").strip().lower().partition(" ")[0]
 
 
 def _read_notification(text: str) -> list[Failure]:
@@ -160,7 +181,7 @@ def _loose_groups(message: Message, text: str) -> list[Message]:
 
 def _is_passed_on_alone(message: Message, text: str) -> bool:
     """A person sends it on, and adds nothing; what a gateway adds is not of the person."""
-    if not PASSED_ON.match(header(message, "Subject")):
+    if not FORWARDED.match(header(message, "Subject")) or message.get("In-Reply-To"):
         return False
     return len(strip_quotes(_BESIDE_IT.sub("", text[:_LONGEST]))) < _A_WORD
 
@@ -217,10 +238,18 @@ def _is_bounce(message: Message, explanation: str) -> bool:
         return False
     has_subject, says_so = bool(SUBJECT.search(subject)), bool(SAYS_SO.search(" ".join(explanation.split())))
     if _is_of_a_daemon(message):
-        return has_subject or says_so or (bool(DAEMON.search(sender)) and classify(explanation) in _OF_NOBODY)
-    is_returned = str(message.get("Return-Path", "")).strip() == "<>" or bool(FROM_SERVER.search(sender))
+        may_be_a_person = "postmaster" in sender.lower() and "@" not in explanation and not _brings_back(message)
+        return says_so or (has_subject and not may_be_a_person) or classify(explanation) in _OF_NOBODY
     is_answer = bool(message.get("In-Reply-To")) or header(message, "Auto-Submitted").lower().startswith("auto-replied")
-    return is_returned and not is_answer and has_subject and says_so
+    if is_answer:
+        return False
+    if _is_of_nobody(message):
+        return has_subject or (says_so and classify(explanation) != "undefined")
+    return bool(FROM_SERVER.search(sender)) and has_subject and says_so
+
+
+def _brings_back(message: Message) -> bool:
+    return any(kind.startswith("message/") or kind == "text/rfc822-headers" for kind in kinds_of(message))
 
 
 def _is_report(message: Message) -> bool:
@@ -229,7 +258,13 @@ def _is_report(message: Message) -> bool:
 
 
 def _is_of_a_daemon(message: Message) -> bool:
-    return bool(DAEMON.search(f"{header(message, 'From')}\n{message.get('Return-Path', '')}"[:2000]))
+    path = "" if _is_of_nobody(message) else str(message.get("Return-Path", ""))
+    return bool(DAEMON.search(f"{header(message, 'From')}\n{path}"[:2000]))
+
+
+def _is_of_nobody(message: Message) -> bool:
+    """The empty return path: of a server's notice, and of automatic answers (RFC 3834, section 3.3)."""
+    return str(message.get("Return-Path", "")).strip() == "<>"
 
 
 def _header_recipients(message: Message) -> list[tuple[str, str]]:

@@ -136,6 +136,8 @@ def _is_automatic(message: Message, text: str) -> bool:
         return True
     if str(message.get("Return-Path", "")).strip() == "<>":
         return True  # no person's mail program sends so; RFC 3834, section 3.3, asks it of programs
+    if "multipart/report" in kinds_of(message):
+        return True
     if header(message, "X-Auto-Response-Suppress").lower() == "all" or header(message, "X-POST-MessageClass"):
         return True
     if header(message, "Precedence").lower() in {"auto_reply", "auto-reply"}:
