@@ -81,6 +81,15 @@ def told(name: str, word: EventWord, raw: dict[str, Any], **expected: Any) -> Re
     return called(name, Hook(kind="events", url=URL, body=body, headers=log_in()), replace(event, **expected))
 
 
+#: Who knows the password said it, so it is kept, and the operator hears of it.
+UNREADABLE = ProviderEvent(
+    word=EventWord.UNKNOWN,
+    event_id=f"made:{sha256(b'<html>').hexdigest()[:32]}",
+    reason="unreadable",
+    raw={"unreadable": "<html>"},
+)
+
+
 def called(name: str, hook: Hook, *events: ProviderEvent) -> RecordedHook:
     return RecordedHook(
         name=name, account=ACCOUNT, hook=hook, events=events, forged=replace(hook, headers=log_in("another"))
@@ -209,7 +218,7 @@ CASE = Case(
             EventWord.UNKNOWN,
             {"RecordType": "Teleported", "Recipient": "ana@example.org", "ReceivedAt": WHEN},
         ),
-        called("no-json", Hook(kind="events", url=URL, body=b"<html>", headers=log_in())),
+        called("no-json", Hook(kind="events", url=URL, body=b"<html>", headers=log_in()), UNREADABLE),
         called("a-list", Hook(kind="events", url=URL, body=b"[]", headers=log_in())),
         inbound(),
     ),

@@ -46,13 +46,14 @@ def test_the_report_has_it_too(alice: Person, service: Service) -> None:
     assert "Of 2 people who answered, 2 are satisfied (4 or more)." in page
 
 
-def test_the_report_says_that_its_stages_are_of_at_most_so_many_people(alice: Person, service: Service) -> None:
+def test_the_report_says_of_whom_its_stages_are_at_most_so_many_people(alice: Person, service: Service) -> None:
     words = (
-        "Each opening and click counts, also several of one person and where tracking is per person, "
-        "but never more than the messages accepted; so these are at most so many people."
+        "Where tracking is per person, whoever agreed to be measured counts once; of all others each opening and click "
+        "counts, but never more than the messages accepted: at most so many people."
     )
     assert words in alice.see(f"/campaigns/{Campaign.objects.get().pk}/report")
-    assert "Each opening and click counts, so these are at most so many people." in alice.see("/")
+    home = alice.see("/")
+    assert "Where nobody knows whose an opening or click was, each counts: at most so many people." in home
 
 
 def test_both_give_a_file_that_no_spreadsheet_runs(alice: Person, service: Service) -> None:
