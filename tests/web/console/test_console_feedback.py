@@ -11,6 +11,8 @@ from outreach.campaigns.survey import Survey
 from outreach.core import clock
 from outreach.core.models import AuditEntry
 from outreach.events.feedback import Feedback, SurveyResponse
+from outreach.events.models import Reply
+from outreach.events.talk import Conversation
 
 from .conftest import Person
 
@@ -54,6 +56,17 @@ def test_the_report_says_of_whom_its_stages_are_at_most_so_many_people(alice: Pe
     assert words in alice.see(f"/campaigns/{Campaign.objects.get().pk}/report")
     home = alice.see("/")
     assert "Where nobody knows whose an opening or click was, each counts: at most so many people." in home
+
+
+def test_the_report_leads_from_what_somebody_wrote_to_the_conversation(alice: Person, service: Service) -> None:
+    at, organisation = clock.now(), alice.organisation
+    talk = Conversation.objects.create(organisation=organisation, key="x", channel="email", sender="i@x.bg", last_at=at)
+    Reply.objects.create(
+        organisation=organisation, campaign=Campaign.objects.get(), external_id="1", channel="email", kind="reply",
+        sender="i@x.bg", text="Кога?", received_at=at, conversation=talk,
+    )  # fmt: skip
+    page = alice.see(f"/campaigns/{Campaign.objects.get().pk}/report")
+    assert f'<a href="/inbox/{talk.pk}">Open in the inbox</a>' in page
 
 
 def test_both_give_a_file_that_no_spreadsheet_runs(alice: Person, service: Service) -> None:
