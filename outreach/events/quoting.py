@@ -30,7 +30,7 @@ _UNSEEN: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff
 _QUOTED: Final = re.compile(r"^\s*>")
 _NUMBER: Final = re.compile(r"\d+")
 _ASKS: Final = re.compile(r"\?(?:\s|$)")
-_TIME: Final = re.compile(r"\d\s?[:.h]\s?\d\d")
+_TIME: Final = re.compile(r"(?<![\d.])\d{1,2}\s?[:.h]\s?\d\d(?!\d|\.\d)")
 
 
 def strip_quotes(text: str) -> str:
@@ -106,7 +106,8 @@ def _is_introduction(line: str, *, is_marked: bool, is_first: bool) -> bool:
     """
     is_named, is_dated = bool(words.ADDRESS.search(line)), _is_dated(line)
     if not is_marked:
-        is_told = is_named and is_dated if is_first else is_named or is_dated
+        is_timed = is_dated and bool(_TIME.search(line))
+        is_told = is_named and is_dated if is_first else is_named or is_timed
         if not is_told or words.SENTENCE.search(line) or words.OF_A_PERSON.search(line[-_ENDING:]):
             return False
     if is_named and is_dated and _TIME.search(line):
@@ -191,14 +192,30 @@ def _find_end(lines: list[str], first: int | None = None) -> int:
 def _is_signature(lines: list[str], number: int, first: int) -> bool:
     line = words.ADDRESS_OF_A_PAGE.sub("", lines[number].rstrip("\u00a0"))
     length = len(lines) - number
-    if words.DELIMITER.match(line):
-        return length <= (_MARKED_SIGNATURE if line == "-- " else _SIGNATURE)
-    if length > _SIGNATURE:
+    if length > _MARKED_SIGNATURE or (length > _SIGNATURE and not words.DELIMITER.match(line)):
         return False
     following = [each.rstrip() for each in lines[number + 1 :]]
+    if words.DELIMITER.match(line):
+        return length <= _SIGNATURE or line == "-- " or all(len(each) <= _LONG for each in following)
     if words.SENT_FROM.match(line):
         return number >= first or not any(following)
-    return number >= first and bool(words.RULE.match(line)) and not any(each.endswith("?") for each in following)
+    is_rule = number >= first and bool(words.RULE.match(line)) and not _is_underline(lines, number)
+    return is_rule and not any(each.endswith("?") for each in following)
+
+
+def _is_underline(lines: list[str], number: int) -> bool:
+    """Whether a rule underlines a heading: it is as long, or there is more than one."""
+    heading, rule = lines[number - 1].strip(), lines[number].strip()
+    if heading and rule[0] in "-=" and abs(len(heading) - len(rule)) <= 1:
+        return True
+    rules = (n for n in range(1, len(lines) - 1) if words.RULE.match(lines[n]))
+    return sum(_stands_between(lines, n) for n in rules) > 1
+
+
+def _stands_between(lines: list[str], number: int) -> bool:
+    """Whether the line above is the first of its paragraph, and more follows."""
+    before, above, below = ("".join(lines[n : n + 1]).strip() for n in (number - 2, number - 1, number + 1))
+    return bool(above and below) and (number < 2 or not before)
 
 
 def _is_disclaimer(lines: list[str], number: int, first: int) -> bool:

@@ -40,7 +40,8 @@ _QUOTATIONS: Final = "//blockquote[not(ancestor::blockquote)]"
 _ENDS: Final = " | ".join(
     (
         *(f"//*[contains(@id, '{name}')]" for name in ("divRplyFwdMsg", "appendonsend", "OLK_SRC_BODY_SECTION")),
-        "//*[@id='mail-editor-reference-message-container'] | //*[@data-marker='__HEADERS__']",
+        "//*[@id='mail-editor-reference-message-container'] | //*[@data-marker='__HEADERS__'] | //hr[@id='zwchr']",
+        "//hr[@id='stopSpelling'] | //*[@id='_persistentHeader']",
         "//div[contains(@style, 'border-top:solid') or contains(@style, 'border-top: solid')"
         " or contains(@style, 'border:none;border-top') or contains(@style, 'border-top-style: solid')]",
     )

@@ -11,7 +11,8 @@ ADDRESS: Final = re.compile(_ADDRESS)
 
 #: "Wrote", where the name stands before it.
 _WROTE: Final = (
-    "wrote|writes|написа|писа|пише|написахте|пишет|написал(?:\\(а\\)|а)?|напиша|написао|написао/ла|schrieb|geschrieben|"
+    "wrote|writes|написа|писа|пише|написахте|пишет|писал[аи]?|написали|написал(?:\\(а\\)|а)?|напиша|написао|"
+    "написао/ла|schrieb|geschrieben|"
     "a écrit|escribió|ha scritto|escreveu|schreef|geschreven|skrev|skrifaði|kirjoitti|pisze|"
     "napisał(?:\\(a\\)|a)?|napsal(?:\\(a\\)|a)?|napísal(?:\\(a\\)|a)?|napisal(?:\\(a\\)|a)?|napisao|napisao/la|"
     "je napisa[ol]a?|napisao je|a scris|έγραψε|írta|rašė|rakstīja|kirjutas|va escriure|ha escrit|đã viết|menulis|"
@@ -112,7 +113,7 @@ HEADER_WITHIN: Final = re.compile(rf"(?:^|\s)({_FROM}|{_SENT}|{_OTHERS})\s?:\s",
 FROM: Final = re.compile(rf"(?:{_FROM})", re.I)
 SENT: Final = re.compile(rf"(?:{_SENT})", re.I)
 #: What a person who lists a journey or a meeting in such lines does not write.
-OF_A_PROGRAM: Final = re.compile(r"@|\b20\d\d\b|20\d\d年")
+OF_A_PROGRAM: Final = re.compile(r"@|\b\d{1,2}[:.]\d\d\b(?!\.\d)")
 
 #: What a signature says it was sent from, where more follows; of a desk a sentence is written.
 _DEVICE: Final = r"\b(?:iPhone|iPad|phone|mobile|Android|Galaxy|smartphone|tablet|Outlook|BlackBerry)\b"
@@ -128,7 +129,8 @@ SENT_FROM: Final = re.compile(
     r"^\W{0,2}(?:"
     rf"Sent (?:from|via|with|using) (?:[^,;?!]{{2,70}}|[^,;?!]{{0,40}}{_DEVICE}.{{0,60}})|"
     r"(?:Get|Download) \w[\w ]{1,20} for (?:iOS|Android|Windows|Mac)\b.{0,20}|"
-    r"Изпратено (?:от|чрез|със?|през) .{2,60}|Sendt fra (?:min )?.{2,60}|"
+    r"Изпратено (?:от|чрез|със?|през) (?=.{0,50}(?:[A-Za-z]|мо[яи]\b|моето|мобилн|поща)).{2,60}|"
+    r"Sendt fra (?:min )?.{2,60}|"
     r"Skickat från (?:min )?.{2,60}|(?:Verzonden|Verstuurd) (?:vanaf|met|via|vanuit) .{2,60}|"
     r"Inviato da(?:l mio)? .{2,60}|"
     r"Enviado (?:do|a partir do|desde) .{2,60}|Wysłan[eo] (?:z|ze) .{2,60}|Odesláno z .{2,60}|Odoslané z .{2,60}|"
@@ -142,7 +144,7 @@ SENT_FROM: Final = re.compile(
     rf".{{0,20}}{_PRODUCT}.{{0,30}}|{_PRODUCT}\s?から送信|.{{0,10}}{_PRODUCT}에서 보냄|"
     r"\w[\w ]{1,30} Outlook (?:for|für|pour|para|per|для|за|voor|för|til|pro|dla|pentru|για|za) "
     r"(?:iOS|Android|Mac|Windows)|"
-    rf"(?:{_GET}) .{{0,30}}Outlook.{{2,40}}|"
+    rf"(?:{_GET}) .{{0,30}}Outlook.{{0,24}}(?:iOS|Android|Mac|Windows)|"
     r".{0,30}Outlook.{0,20}(?:letöltése|downloaden|edinin|indirin|を入手|herunterladen)"
     r")\W{0,2}\s*$",
     re.I,
@@ -154,7 +156,8 @@ DELIMITER: Final = re.compile(r"^--\s?$")
 RULE: Final = re.compile(r"^(?:—|– ?–|[-—–_]{3,}|[=+*]{3,}|(?:[-_*] ){3,}[-_*]?)\s*$")
 #: What lawyers and scanners have every letter end with, by its first paragraph.
 DISCLAIMER: Final = re.compile(
-    r"^\W{0,40}(?:(?:confidentiality|privacy|legal) (?:notice|note|statement)\b|disclaimer\b|"
+    r"^\W{0,40}(?:(?:important|please note|внимание|важно)(?: notice)?\W{1,3})?(?:(?:confidentiality|privacy|"
+    r"legal) (?:notice|note|statement)\b|disclaimer\b|"
     r"(?:this|the (?:information|contents?)\b.{0,20}\bthis) (?:e-?mail|message|communication)\b.{0,300}"
     r"(?:confidential|privileged|intended (?:only|solely)|in error)|"
     r"(?:това|настоящото) (?:електронно )?(?:съобщение|писмо)\b.{0,300}(?:поверител|конфиденциал|предназначен)|"
