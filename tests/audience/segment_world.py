@@ -91,6 +91,8 @@ class Facts:
     shown: list[datetime] = field(default_factory=list)
     seen: list[datetime] = field(default_factory=list)
     paused_until: datetime | None = None
+    #: When what they get, or how often, was changed.
+    changed: list[datetime] = field(default_factory=list)
 
 
 class Town:
@@ -176,7 +178,11 @@ class Town:
                 if draw.random() < 0.4:
                     state = draw.choice(SubscriptionState.values)
                     facts.subscriptions.append((topic.slug, channel, state))
-                    Subscription.objects.create(subscriber=person, topic=topic, channel=channel, state=state)
+                    row = Subscription.objects.create(subscriber=person, topic=topic, channel=channel, state=state)
+                    # Most chose how often long ago.
+                    changed_at = self._time() if draw.random() < 0.1 else self.now - timedelta(days=400)
+                    Subscription.objects.filter(pk=row.pk).update(changed_at=changed_at)
+                    facts.changed.append(changed_at)
         for topic in self.topics:
             if draw.random() < 0.4:
                 action, purpose, at = (
@@ -330,6 +336,7 @@ def _joined(person: Subscriber, kept: Facts, gone: Facts) -> Facts:
         subscriptions=list(person.subscriptions.values_list("topic__slug", "channel", "state")),
         addresses=list(person.addresses.values_list("channel", "state")),
         paused_until=person.paused_until,
+        changed=list(person.subscriptions.values_list("changed_at", flat=True)),
         **{name: [*getattr(kept, name), *getattr(gone, name)] for name in histories},
     )
 
@@ -419,6 +426,7 @@ def _sleepy(given: Mapping[str, Any], facts: Facts, as_of: datetime) -> bool:
     since = as_of - timedelta(days=given["within"])
     signs = [
         *facts.seen,
+        *facts.changed,
         *(at for *_what, at in facts.consents),
         *(one.at for one in (*facts.replied, *facts.converted)),
     ]
