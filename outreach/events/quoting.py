@@ -110,7 +110,7 @@ def _is_introduction(line: str, *, is_marked: bool, is_first: bool) -> bool:
         is_told = is_named and is_dated if is_first else is_named or is_timed
         if not is_told or words.SENTENCE.search(line) or words.OF_A_PERSON.search(line[-_ENDING:]):
             return False
-    if is_named and is_dated and _TIME.search(line):
+    if is_dated and _TIME.search(line) and words.SIGN_OF_NAME.search(line):
         return True
     if words.SAYS_WROTE.search(line[-_ENDING:]) or words.QUOTES_FROM.match(line) or words.WROTE_BEFORE.search(line):
         return True

@@ -45,6 +45,8 @@ OF_A_PERSON: Final = re.compile(
 )
 #: No introduction asks, or is two sentences.
 SENTENCE: Final = re.compile(r"[?;]|[^\W\d_]{5,}\. +[A-ZА-Я]")
+#: A program's sign of whom it quotes, as no sentence names somebody.
+SIGN_OF_NAME: Final = re.compile(rf"[<(]\s?{_ADDRESS}\s?[>)]|{_ADDRESS}\s?[:：]\s*$")
 #: What makes an introduction of a line above something quoted, where nothing else does.
 NAMED: Final = re.compile(rf"[<(]{_ADDRESS}[>)].{{0,80}}[:：]\s*$")
 #: The first line of an introduction that is folded; one that begins with a word is no second line of another.
@@ -88,7 +90,8 @@ DASHED: Final = re.compile(
 
 #: Names of headers, in the languages in which Outlook and its like write them above the message answered.
 _FROM: Final = (
-    "From|От|De|Von|Da|Van|Od|Од|Від|Kimden|De la|Από|Från|Fra|Lähettäjä|Feladó|Odesílatel|Šalje|Шаље|Nuo|No|Saatja|"
+    "From|От|De|Von|Da|Van|Od|Од|Від|Kimden|De la|Από|Från|Fra|"
+    "Lähettäjä|Feladó|Odesílatel|Šalje|Шаље|Nuo|No|Saatja|Nadawca|"
     "Dari|Từ|差出人|发件人|寄件者|보낸 사람|발신|מאת|من"
 )
 _SENT: Final = (
@@ -100,7 +103,7 @@ _SENT: Final = (
 )
 _OTHERS: Final = (
     "To|До|Към|Кому|À|An|Para|A|Do|Kime|Alıcı|Către|Προς|Till|Til|Vastaanottaja|Címzett|Komu|Aan|Za|За|Прима|Prima|"
-    "Kam|Adressaat|Kepada|Đến|Per a|宛先|收件人|收件者|받는 사람|받은 사람|אל|إلى|"
+    "Kam|Adressaat|Adresat|Kepada|Đến|Per a|宛先|收件人|收件者|받는 사람|받은 사람|אל|إلى|"
     "Subject|Относно|Тема|Objet|Betreff|Asunto|Assunto|Assumpte|Oggetto|Konu|Temat|Subiect|Θέμα|Ämne|Emne|Aihe|Tárgy|"
     "Předmět|Onderwerp|Predmet|Предмет|Наслов|Zadeva|Tema|Tēma|Temats|Teema|Subjek|Chủ đề|"
     "件名|主题|主旨|제목|נושא|الموضوع|"

@@ -27,34 +27,37 @@ _SCRIPTS: Final = (
 _CYRILLIC: Final = (("[іїєґ]", "uk"), ("[ыэё]", "ru"), ("[ђћ]", "sr"), ("[ѓќѕ]", "mk"))
 #: Letters of the two languages that have these.
 _BOTH: Final = ("[јљњџ]", ("sr", "mk"))
-#: Letters that weigh as much as two words, where a language is written with them and few others are.
+#: Letters that tell a language, where a language is written with them and few others are.
 _LETTERS: Final[Mapping[str, str]] = {
     "de": "äöüß", "fr": "çèêàùœ", "es": "ñ¿¡", "pt": "ãõç", "ro": "șşțţăâ", "tr": "ğışç", "pl": "ąęłśźż",
     "cs": "ěřůž", "hu": "őű", "sv": "å", "da": "øæ", "nl": "", "it": "", "hr": "đćč", "en": "",
 }  # fmt: skip
 _WORDS: Final[Mapping[str, str]] = {
     "bg": "да не на за се от ще съм че кога как къде моля благодаря здравейте искам мога имам няма това и по със "
-    "или е са добре колко може ли разбрах нямам мерси само също много утре днес",
+    "или е са добре колко може ли разбрах нямам мерси само също много утре днес "
+    "още чакам отговор вие сте",
     "ru": "да не на за что как где когда это спасибо здравствуйте хочу могу пожалуйста у меня нет есть и по или для "
     "я мы хорошо сколько стоит можно понятно завтра сегодня конечно почему очень только если нужно будет буду приду "
-    "его она они еще уже тоже мне был была были все добрый после сейчас здесь отпишите так тогда",
+    "его она они еще уже тоже мне был была были добрый жду ответ ответа вопрос "
+    "письмо пришлите после сейчас здесь отпишите так тогда",
     "mk": "да не на за се од ќе сум дека кога како каде ве молам благодарам здраво сакам можам имам нема ова и по "
     "со или колку чини добро",
     "sr": "да не на за се од ће сам када како где молим хвала здраво желим могу имам нема ово и по са или је су "
-    "колико кошта добро долазим",
+    "колико кошта добро долазим чекам",
     "uk": "так не на за що як де коли це дякую вітаю хочу можу будь ласка у мене немає є і або для та добре прийду "
     "скільки коштує",
     "en": "the and to of is you for i in that it we are have not with thanks thank please hello when how where "
     "can my what do want will yes no this on at would like does much cost free there got great good see tomorrow "
-    "agree come later has sounds perfect unsubscribe me",
+    "agree come later has sounds perfect unsubscribe me "
+    "why who wrong number still waiting an answer confirm",
     "de": "der die das und ist nicht ich sie wir für mit danke bitte hallo wann wie wo kann ein eine zu den von "
     "auf möchte guten tag ja nein vielen dank viel kostet komme gern",
     "fr": "le la les et est pas je vous nous pour avec merci bonjour quand comment où peux une des que qui dans "
-    "mon au ne oui non voudrais combien ça coûte ce c d accord",
+    "mon au ne oui non voudrais combien ça coûte ce c d accord pourquoi confirme",
     "es": "el la los y es no yo usted para con gracias hola cuándo cómo dónde puedo una que en mi por del quiero sí se "
-    "cuánto cuesta está iré",
+    "cuánto cuesta está iré confirmo",
     "it": "il la gli e è non io lei per con grazie buongiorno quando come dove posso una che di mi sono vorrei sì del "
-    "quanto costa verrò dov",
+    "quanto costa verrò dov confermo",
     "pt": "o a os e é não eu você para com obrigado obrigada olá quando como onde posso uma que de em meu sim gostaria "
     "quanto custa vou",
     "ro": "și nu este eu pentru cu mulțumesc bună ziua când cum unde pot un o că de la sunt vreau da în cât costă voi "
@@ -81,6 +84,8 @@ _OF_LATIN: Final = {**{language: _KNOWN[language] for language in _LETTERS}, "bg
 #: Bulgarian writes the one before "о" alone; of the others none writes the other before a consonant.
 _NOT_BULGARIAN: Final = re.compile("ь(?!о)")
 _BULGARIAN: Final = re.compile("ъ(?![еёюя])")
+#: "I confirm" and its like in Russian; Bulgarian has but a few borrowed words that end so.
+_I_DO: Final = re.compile(r"\w{2}[аяу]ю\b")
 #: What a word weighs, and a letter; two words tell, in a text of few words one.
 _WORD: Final = 3
 _LETTER: Final = 2
@@ -108,7 +113,7 @@ def _of_cyrillic(text: str) -> str:
         return max(_BOTH[1], key=lambda language: scores[language])
     if _BULGARIAN.search(text):
         return "bg"
-    if _NOT_BULGARIAN.search(text):
+    if _NOT_BULGARIAN.search(text) or _I_DO.search(text):
         return max(("ru", "uk"), key=lambda language: scores[language])
     return max(_OF_CYRILLIC, key=lambda language: (scores[language], language == "bg"))
 
