@@ -26,6 +26,8 @@ _FAREWELL: Final = re.compile(
     re.I,
 )
 _NAMED: Final = re.compile(r"(?:[A-ZА-Я][\w.’'-]*\s?){1,3}")
+#: Thanks at the end of the sentence itself.
+_THANKS: Final = re.compile(r",\s*(?:thank you|thanks|благодаря(?: ви)?|мерси|спасибо|danke|merci)[\s.!]*$", re.I)
 #: Where a sentence ends, or a greeting.
 _PIECES: Final = re.compile(r"\n+|(?<=[.!?])\s+")
 
@@ -40,7 +42,7 @@ def without_courtesies(text: str) -> str:
         body = body[greeted.end() + 1 :].strip()
     pieces = [piece.strip() for piece in _PIECES.split(body) if piece.strip()]
     end = next((number for number in range(1, len(pieces)) if _is_farewell(pieces, number)), len(pieces))
-    return "\n".join(pieces[:end]) or text
+    return _THANKS.sub("", "\n".join(pieces[:end])) or text
 
 
 def _is_farewell(pieces: list[str], number: int) -> bool:

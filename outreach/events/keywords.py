@@ -13,7 +13,7 @@ from outreach.events.stop_words import STOPS
 _WORDS: Final = {
     ReplyKind.STOP: (
         r"(?:please )?(?:stop|stopall|stop all|unsubscribe|unsubscribe me|cancel|end|quit|remove|remove me|opt ?-?out|"
-        r"стоп|спри|спрете|край|отпиши|отпиши ме|отпишете ме|отписване|отказ|отказвам се|не пишете|"
+        r"стоп|спри|спрете|край|отпиши|отпиши ме|отпишете ме|отписване|отказ|откажи|отказвам се|не пишете|"
         r"spri|sprete|krai|kray|otpishi|otpishi me|otkaz)(?: please| моля)?"
     ),
     ReplyKind.START: r"start|unstop|resume|старт|започни|започнете|възобнови|възобновете|zapochni|vazobnovi",
