@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.parser import BytesHeaderParser
 from email.policy import HTTP
 from email.utils import parseaddr
 from hashlib import sha256
@@ -123,14 +124,14 @@ def read_inbound(hook: Hook) -> list[ProviderEvent]:
     """A mail by Inbound Parse, whole in the field `email` where its raw form is asked for."""
     form = _parse_multipart(hook)
     mime = form.get("email", b"")
-    message = message_from_bytes(mime) if mime else None
+    message = BytesHeaderParser().parsebytes(mime) if mime else None  # its parts may nest without end
     message_id = str(message.get("Message-ID") or "").strip("<> \r\n") if message else ""
     fields = {name: value.decode("utf-8", "replace") for name, value in form.items() if name != "email"}
     return [
         ProviderEvent(
             word=EventWord.REPLIED,
             event_id=message_id or f"made:{sha256(hook.body).hexdigest()[:32]}",
-            address=parseaddr(fields.get("from", ""))[1],
+            address=_address_in(fields.get("from", "")),
             text=fields.get("text", ""),
             subject=fields.get("subject", ""),
             in_reply_to=str(message.get("In-Reply-To") or "").strip("<> \r\n") if message else "",
@@ -138,6 +139,13 @@ def read_inbound(hook: Hook) -> list[ProviderEvent]:
             raw=fields,
         )
     ]
+
+
+def _address_in(text: str) -> str:
+    try:
+        return parseaddr(text)[1]
+    except RecursionError:  # signs within signs, until the standard library gives up
+        return ""
 
 
 def _parse_multipart(hook: Hook) -> dict[str, bytes]:

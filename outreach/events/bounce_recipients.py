@@ -17,7 +17,7 @@ _ADDRESS: Final = re.compile(ADDRESS)
 _ADVICE: Final = re.compile(ADVICE, re.I)
 #: A recipient without a domain, as gateways of old and large providers list their own.
 _BARE: Final = re.compile(
-    r"^[ \t>]*<?([a-z0-9][\w.+-]{1,63})>?[ \t]*"
+    r"^[ \t>]*<?([a-z0-9][\w.+-]{1,63})>?[ \t]{0,80}"
     r"(?:\((?:reason|\d{3}|[^)\n]*(?:unknown|not|full|no such|invalid))|:\s*$|\.\.\.|[ \t]{2,}\S)",
     re.I | re.M,
 )

@@ -18,7 +18,7 @@ SUBJECT: Final = re.compile(
     r"system error|could not)|"
     r"returned (?:mail|to sender)|"
     r"could not be delivered|not be delivered|message (?:delayed|undeliverable|you sent|status|not delivered)|"
-    r"delivery \w* ?(?:failed|unsuccessful)|unable to deliver|"
+    r"delivery \w{0,40} ?(?:failed|unsuccessful)|unable to deliver|"
     r"warning: .{0,200}?(?:delayed|not .{0,80}?delivered)|nondeliverable|"
     r"недостав|не.? ?(?:е|бе) (?:било |беше )?доставен|не може да (?:се достави|бъде доставен)|mail failure|^rejected:|"
     r"не(?:възможно|успешно) доставяне|вaше сообщение не доставлено|не доставлено|"
@@ -33,7 +33,7 @@ FROM_SERVER: Final = re.compile(
 #: Addresses that no person writes from.
 DAEMON: Final = re.compile(
     r"\b(?:mailer-?daemon|postmaster|mdaemon|mmdf|mail-?(?:delivery|system)|microsoftexchange[0-9a-f]+)@|"
-    r"^\s*(?:<>|\"?(?:mailer-?daemon|postmaster)\b)",
+    r"^[^\S\n]*(?:<>|\"?(?:mailer-?daemon|postmaster)\b)",
     re.I | re.M,
 )
 #: What gateways and lists put before a subject: `[EXTERNAL]`, `[news]`.

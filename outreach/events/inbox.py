@@ -29,7 +29,7 @@ from outreach.events.talk import Answer, CannedAnswer, Conversation
 ANSWER: Final = "answer"
 LONGEST_ANSWER: Final = 10_000
 MOST_LABELS: Final = 10
-_RE: Final = re.compile(r"^(?:\s*(?:re|отг|fwd?|aw|отн)\s*(?:\[\d+\])?\s*:)+\s*", re.I)
+_RE: Final = re.compile(r"^(?:\s*(?:re|отг|fwd?|aw|отн)\s*(?:\[\d+\]\s*)?:)+\s*", re.I)
 
 
 class CannotAnswer(StateConflict):

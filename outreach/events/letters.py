@@ -118,7 +118,10 @@ def _unfold(value: str) -> str:
 
 def sender_of(message: Message) -> str:
     """The bare address of who wrote it."""
-    return parseaddr(header(message, "From"))[1][:320]
+    try:
+        return parseaddr(header(message, "From"))[1][:320]
+    except RecursionError:  # signs within signs, until the standard library gives up
+        return ""
 
 
 def recipients_of(message: Message) -> list[str]:
@@ -128,7 +131,10 @@ def recipients_of(message: Message) -> list[str]:
         for name in ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
         for v in message.get_all(name, [])
     ]
-    return [address for _, address in getaddresses(values) if "@" in address]
+    try:
+        return [address for _, address in getaddresses(values) if "@" in address]
+    except RecursionError:
+        return []
 
 
 def text_of(message: Message) -> str:

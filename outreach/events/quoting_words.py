@@ -152,7 +152,7 @@ SENT_FROM: Final = re.compile(
     r")\W{0,2}\s*$",
     re.I,
 )
-ADDRESS_OF_A_PAGE: Final = re.compile(r"\s?[<(\[]https?://\S+[>)\]]")
+ADDRESS_OF_A_PAGE: Final = re.compile(r"\s?[<(\[]https?://[^\s<\[]{1,2000}[>)\]]")
 #: The line that by itself begins a signature (RFC 3676, section 4.3), with or without its space.
 DELIMITER: Final = re.compile(r"^--\s?$")
 #: Other lines of signs alone that people put above theirs.

@@ -47,8 +47,8 @@ _BY_REASON: Final[Mapping[str, TroubleCause]] = {
 }
 #: RFC 6647: a stranger's first try is put off on purpose.
 _GREYLISTED: Final = re.compile(r"gr[ea]y-?list|postgrey|please (?:try|retry)(?: again)? (?:later|in)\b", re.I)
-#: What only one message has: addresses, long numbers, marks of a server's log.
-_ONES_OWN: Final = re.compile(r"\S*(?:@|\w*\d\w*\d\w*\d\w{3,})\S*")
+#: Within a word that only one message has: addresses, long numbers, marks of a server's log.
+_ONES_OWN: Final = re.compile(r"@|\d[^\W\d]*\d[^\W\d]*\d\w{3}")
 #: Status codes are short numbers, and stay.
 _NUMBER: Final = re.compile(r"(?:[245]\d\d[- ]?)?[245]\.\d{1,3}\.\d{1,3}[,;:]?")
 
@@ -67,5 +67,9 @@ def cause_of(words: str, *, reason: str = "") -> TroubleCause:
 
 def without_names(words: str) -> str:
     """The words without what concerns one recipient or one message alone: alike for all who are refused alike."""
-    kept = (word if _NUMBER.fullmatch(word) else _ONES_OWN.sub("…", word) for word in words[: 2 * LONGEST].split())
+    kept = (_shared(word) for word in words[: 2 * LONGEST].split())
     return re.sub(r"(?:… )+…", "…", " ".join(kept))[:LONGEST]
+
+
+def _shared(word: str) -> str:
+    return word if _NUMBER.fullmatch(word) or not _ONES_OWN.search(word) else "…"

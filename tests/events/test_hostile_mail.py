@@ -59,6 +59,8 @@ HOSTILE = {
     + b" " * 200_000
     + b'b"\r\n\r\nx\r\n--b--\r\n',
     "warnings in the subject": HEAD.replace(b"Hello", b"warning: " + b"not " * 5_000) + b"\r\nhi",
+    "signs within signs": HEAD.replace(b"Ivana", b"[" * 18_000).replace(b"Hello", b"x\r\nTo: " + b"a:" * 9_000)
+    + b"\r\nhi",
     "nothing": b"",
 }
 
@@ -72,7 +74,7 @@ def test_a_hostile_letter_is_read_in_little_time(content: bytes) -> None:
 
 @pytest.mark.django_db
 def test_each_is_kept_and_the_next_is_read(sent: Any) -> None:
-    few = ["nested 1,000 deep", "messages 1,000 deep", "no charset", "nothing"]
+    few = ["signs within signs", "nested 1,000 deep", "messages 1,000 deep", "no charset", "nothing"]
     for content in [*(HOSTILE[name] for name in few), HEAD + b"\r\nAnd mine?"]:
         assert take_mail(sent.account, content) is not None
         assert take_mail(sent.account, content) is None

@@ -26,8 +26,9 @@ from outreach.events.models import Event, HookCall, Reply
 from outreach.events.replaying import replay
 from outreach.management import doctor
 from outreach.web.console.alerts import waiting_alerts
-from tests.channels.case_sendgrid import PUBLIC_KEY, sign
+from tests.channels.case_sendgrid import PUBLIC_KEY, multipart, sign
 from tests.events.conftest import Sent, make_sent
+from tests.events.test_hostile_mail import nested
 
 pytestmark = pytest.mark.django_db
 
@@ -243,3 +244,20 @@ def test_no_body_of_postmark_breaks_us(client: Client, body: str | bytes) -> Non
         answer = client.post(path + kind, body, content_type="application/json", headers={"authorization": log_in})
         assert answer.status_code in {200, 202}
     assert HookCall.objects.filter(failures__gt=0).count() == 0
+
+
+@pytest.mark.parametrize("hostile", ["[" * 20_000, "(" * 20_000, "a:" * 10_000, "\0\ud800", ""], ids=range(5))
+def test_no_letter_of_inbound_parse_breaks_us(client: Client, sent: Sent, hostile: str) -> None:
+    octets = hostile.encode("utf-8", "surrogatepass")
+    letters = {
+        "head": b"From: " + octets + b"\r\nSubject: x\r\n\r\nHello",
+        "nested": nested(1_000),
+        "good": b"From: ivana@example.bg\r\n\r\nAnd mine?",
+    }
+    for mime in letters.values():
+        body, content_type = multipart({"from": octets, "subject": octets, "email": mime})
+        path = "/hooks/hook-key-of-plovdiv/inbound"
+        answer = client.post(path, body, content_type=content_type, headers=sign(body))
+        assert answer.status_code == 200
+    assert list(Reply.objects.order_by("pk").values_list("kind", "text"))[-1] == ("reply", "And mine?")
+    assert (Reply.objects.count(), HookCall.objects.filter(failures__gt=0).count()) == (3, 0)
