@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.db.models import Count, Min
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,11 +13,13 @@ from django.utils.translation import ngettext
 from outreach.campaigns.models import Campaign, Run
 from outreach.core import clock
 from outreach.core.models import Alert, Organisation
-from outreach.core.vocabulary import UNDER_WAY, CampaignState, Goal, Permission, RunKind
+from outreach.core.vocabulary import UNDER_WAY, CampaignState, ConversationState, Goal, Permission, RunKind
 from outreach.effectiveness.overview import overview
+from outreach.events.talk import Conversation
 from outreach.web.console.alerts import Waiting, waiting_alerts
 from outreach.web.console.progress import Progress, progress_of
 from outreach.web.console.visit import Visit, visiting
+from outreach.web.formats import moment, number
 
 MOST: Final = 8
 
@@ -78,7 +81,30 @@ def _upcoming(organisation: Organisation) -> Any:
 
 def _waiting(visit: Visit) -> list[Waiting]:
     alerts = Alert.objects.for_organisation(visit.organisation).filter(resolved_at=None).order_by("raised_at")
-    return [*waiting_alerts(alerts[:MOST]), *_approvals(visit)]
+    return [*waiting_alerts(alerts[:MOST]), *_replies(visit), *_approvals(visit)]
+
+
+def _replies(visit: Visit) -> list[Waiting]:
+    """One row for all who wrote and wait for an answer."""
+    if not visit.may(Permission.ANSWER):
+        return []
+    talks = Conversation.objects.for_organisation(visit.organisation).filter(state=ConversationState.WAITING)
+    found = talks.aggregate(count=Count("pk"), since=Min("waiting_since"), due=Min("due_at"))
+    if not found["count"]:
+        return []
+    is_late = found["due"] is not None and found["due"] < clock.now()
+    late = _("For the first of them the time to answer is over.") if is_late else ""
+    title = ngettext("%(count)s person waits for an answer", "%(count)s people wait for an answer", found["count"])
+    return [
+        Waiting(
+            sign="inbox",
+            tone="warn" if is_late else "",
+            title=title % {"count": number(found["count"])},
+            text=" ".join(filter(None, (_("The longest since %(at)s.") % {"at": moment(found["since"])}, late))),
+            href=reverse("console:inbox"),
+            action=_("Open the inbox"),
+        )
+    ]
 
 
 def _approvals(visit: Visit) -> list[Waiting]:

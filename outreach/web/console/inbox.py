@@ -48,6 +48,7 @@ def _show(visit: Visit, opened: Conversation | None, *, draft: str = "", wrong: 
         status=422 if wrong else 200,
         views=VIEWS,
         view=view,
+        label=visit.request.GET.get("label", ""),
         rows=found[:PAGE],
         next_cursor=write_cursor(offset + PAGE) if len(found) > PAGE else None,
         waiting=waiting.count(),
@@ -66,6 +67,8 @@ def _all(visit: Visit) -> QuerySet[Conversation]:
 
 def _rows(visit: Visit, view: str) -> QuerySet[Conversation]:
     rows = _all(visit).select_related("subscriber", "assignee")
+    if label := visit.request.GET.get("label"):
+        rows = rows.filter(labels__contains=[label])
     if view == "waiting":
         return verbs.waiting_first(rows.filter(state=ConversationState.WAITING))
     return (rows.filter(assignee=visit.user) if view == "mine" else rows).order_by("-last_at", "-pk")

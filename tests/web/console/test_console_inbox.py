@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -193,3 +194,26 @@ def test_the_page_fetches_no_file_and_no_html(alice: Person, account: Account) -
     told = ("a.pdf" in page, f"/inbox/replies/{reply.pk}.html" in page)
     fetched = [each["sql"] for each in queries if '"content",' in each["sql"] or '"html",' in each["sql"]]
     assert (told, fetched) == ((True, True), [])
+
+
+def test_home_says_who_waits_for_an_answer(
+    alice: Person, member: Any, ministry: Organisation, account: Account
+) -> None:
+    assert "waits for an answer" not in alice.see("/")
+    for number in (1, 2):
+        wrote(account, number=number)
+    page = alice.see("/")
+    assert ("2 people wait for an answer" in page, "the time to answer is over" in page) == (True, False)
+    Conversation.objects.update(due_at=clock.now())
+    assert "For the first of them the time to answer is over." in alice.see("/")
+    assert "wait for an answer" not in member("Dora", ministry, Role.ANALYST).see("/")
+
+
+def test_a_label_leads_to_all_that_have_it(alice: Person, account: Account) -> None:
+    talks = [wrote(account, number=number) for number in (1, 2)]
+    alice.post(f"/inbox/{talks[0].pk}/sort", labels="Такси & данъци")
+    link = re.search(r'class="o-tag" href="([^"]+)"', alice.see(f"/inbox/{talks[0].pk}"))
+    assert link is not None
+    page = alice.see(unescape(link[1]))
+    assert ("i1@example.bg" in page, "i2@example.bg" in page, "With the label" in page) == (True, False, True)
+    assert "No conversation here has this label." in alice.see("/inbox?view=mine&label=x")
