@@ -80,6 +80,8 @@ def record_conversion(
     who = find_who(actor.organisation, wrong, delivery=delivery, subscriber=subscriber, click_token=click_token)
     if wrong or promoted is None or who is None:
         raise Invalid(wrong)
+    if who.subscriber is not None:  # told of twice at once, a person would count as two
+        Subscriber.objects.select_for_update(no_key=True).filter(pk=who.subscriber.pk).first()
     moment = at or clock.now()
     who = _attributed(who, promoted, moment)
     conversion = Conversion.objects.create(

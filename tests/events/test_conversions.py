@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, transaction
+from django.db.models import Sum
 
 from outreach.campaigns.models import Service
 from outreach.core.access import Actor, product_itself
@@ -13,6 +16,7 @@ from outreach.delivery import tokens
 from outreach.delivery.tokens import Token, TokenKind
 from outreach.events.conversions import record_conversion
 from outreach.events.models import Conversion, Event
+from outreach.events.stages import StageEvidence
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +82,26 @@ def test_a_stranger_s_delivery_is_not_found(sent: Any, actor: Actor) -> None:
         record_conversion(
             Actor(organisation=sent.organisation, roles=frozenset({Role.ANALYST})), service="pay-tax", name="used"
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_told_of_a_person_at_once_is_taken_in_turn(sent: Any, actor: Actor) -> None:
+    def tell() -> None:
+        record_conversion(actor, service="pay-tax", name="used", subscriber=str(sent.subscriber.pk))
+
+    def tell_beside() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '100ms'")
+            tell()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as beside:
+        with transaction.atomic():
+            tell()
+            with pytest.raises(OperationalError, match="lock timeout"):
+                beside.submit(tell_beside).result()
+        beside.submit(tell_beside).result()
+    assert list(Conversion.objects.order_by("pk").values_list("is_repeated", flat=True)) == [False, True]
+    assert StageEvidence.objects.aggregate(people=Sum("people")) == {"people": 1}
