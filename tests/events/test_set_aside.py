@@ -10,18 +10,21 @@ import pytest
 from django.db import OperationalError
 from psycopg.errors import StatementTooComplex
 
+from channels.base import EventWord, ProviderEvent
+from channels.x import X
 from outreach.audience.suppression import is_suppressed
 from outreach.cli import main
 from outreach.core import clock
 from outreach.core.models import Account, Alert
 from outreach.delivery.models import Delivery
-from outreach.events import inbound, polling, replies
+from outreach.events import hooks, inbound, polling, replies
 from outreach.events.calls import MOST_TRIES, count_unread
 from outreach.events.hooks import apply_waiting
 from outreach.events.models import HookCall, Reply
 from outreach.events.replaying import replay
 from outreach.events.replies import take_in
 from tests.channels.mail_server import MailExchange
+from tests.events.conftest import make_sent
 from tests.events.test_hostile_mail import HALVES
 from tests.events.test_replies import letter, message_id
 
@@ -152,3 +155,56 @@ def test_a_poisoned_letter_that_lies_first_in_a_mailbox_keeps_no_other_from_bein
     broken.undo()
     assert (replay(since=clock.now() - timedelta(days=1))["applied"], polling.poll_replies()) == (1, 0)
     assert [(kind, text) for kind, text, _sender in kept()] == [("reply", "Кога е срокът?"), ("reply", "Hello")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mention_that_cannot_be_taken_is_kept_and_those_behind_it_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = make_sent(channel="social")
+    mentions = [
+        ProviderEvent(word=EventWord.REPLIED, event_id=f"post-{n}", provider_id=f"{n}", address="@ana", text=text)
+        for n, text in ((1, "poison"), (2, "Кога?"))
+    ]
+    asked: list[str] = []
+
+    def fetch(_adapter: X, _account: object, since: str) -> list[ProviderEvent]:
+        asked.append(since)
+        return [each for each in mentions if each.provider_id > since]
+
+    def take(account: Account, event: ProviderEvent) -> Reply | None:
+        if event.text == "poison":
+            raise ValueError("a date beyond every calendar")
+        return replies.take_reply_event(account, event)
+
+    monkeypatch.setattr(X, "fetch_replies", fetch)
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks, "take_reply_event", take)
+        assert (polling.poll_replies(), polling.poll_replies(), asked) == (1, 0, ["", "2"])
+    assert (kept(), aside()) == ([("reply", "Кога?", "@ana")], [(1, REASON, "@ana", False), (0, "", None, True)])
+    assert replay(since=clock.now() - timedelta(days=1)) == {"applied": 1, "waiting": 0, "failed": 0}
+    assert [text for _kind, text, _sender in kept()] == ["Кога?", "poison"]
+    assert sent.account.pk == Reply.objects.latest("pk").account_id
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [r'"\u0000"', r'"\ud800"', "1e999", "9" * 5_000, "42", "null", "[" * 400 + "]" * 400, "[" * 10_000 + "]" * 10_000],
+    ids=range(8),
+)
+@pytest.mark.parametrize("member", ["notificationType", "bounce", "bounceSubType", "emailAddress", "diagnosticCode"])
+@pytest.mark.django_db
+def test_no_notification_of_amazon_breaks_us(sent: Any, poison: str, member: str) -> None:
+    """As SNS mails them: each is accounted for, and the good one behind it is a bounce."""
+    address = sent.subscriber.addresses.get().value
+    good = (
+        '{"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "bounceSubType": "General", '
+        f'"bouncedRecipients": [{{"emailAddress": "{address}", "action": "failed", "status": "5.1.1", '
+        '"diagnosticCode": "smtp; 550 5.1.1 user unknown"}]}}'
+    )
+    before, name, after = good.partition(f'"{member}": ')
+    head = b"From: no-reply@sns.amazonaws.com\r\nSubject: AWS Notification Message\r\n\r\n"
+
+    assert take_in(sent.account, head + f'{before}{name}{poison}, "more": {after}'.encode()) is True
+    assert take_in(sent.account, head + good.encode()) is True
+    assert list(Reply.objects.order_by("pk").values_list("kind", flat=True))[-1] == "bounce"
+    assert Delivery.objects.get(run_id=sent.run.pk, id=sent.delivery).receipt == "bounced"
+    assert is_suppressed(sent.organisation, "email", address)
