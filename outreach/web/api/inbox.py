@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from django.db import transaction
 from django.db.models import QuerySet
 from ninja import Router, Schema, Status
 from pydantic import Field
@@ -139,12 +140,13 @@ def get_conversation(request: Caller, conversation_id: str) -> Any:
 def patch_conversation(request: Caller, conversation_id: str, payload: ConversationPatch) -> Any:
     talk = find(_talks(request), conversation_id)
     given = payload.dict(exclude_unset=True)
-    if "assignee" in given:
-        inbox.assign(request.auth, talk, _member(talk, given["assignee"]))
-    if given.get("labels") is not None:
-        inbox.label(request.auth, talk, given["labels"])
-    if given.get("state"):
-        (inbox.close if given["state"] == "closed" else inbox.reopen)(request.auth, talk)
+    with transaction.atomic():
+        if "assignee" in given:
+            inbox.assign(request.auth, talk, _member(talk, given["assignee"]))
+        if given.get("labels") is not None:
+            inbox.label(request.auth, talk, given["labels"])
+        if given.get("state"):
+            (inbox.close if given["state"] == "closed" else inbox.reopen)(request.auth, talk)
     return _whole(request, conversation_id)
 
 

@@ -56,6 +56,15 @@ def test_a_conversation_is_read_sorted_and_answered(api: Api, reply: Reply) -> N
     assert api.call("PATCH", f"/conversations/{talk}", {"state": "closed"})[1]["state"] == "closed"
 
 
+def test_a_change_that_is_refused_in_part_is_not_made_at_all(api: Api, reply: Reply) -> None:
+    user = User.objects.create_user("dora@x.bg", "right horse battery", name="Dora")
+    Membership.objects.create(user=user, organisation=api.organisation, role=Role.AUTHOR)
+    path = f"/conversations/{reply.conversation_id}"
+    assert api.call("PATCH", path, {"assignee": "dora@x.bg", "labels": ["x" * 41], "state": "closed"})[0] == 422
+    found = api.call("GET", path)[1]
+    assert (found["assignee"], found["labels"], found["state"]) == (None, [], "waiting")
+
+
 def test_ready_answers_are_kept_and_dropped(api: Api) -> None:
     status, row = api.call("POST", "/ready-answers", {"name": "Срок", "text": "До 30 април."})
     assert (status, row["text"]) == (201, "До 30 април.")
