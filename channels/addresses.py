@@ -17,6 +17,16 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Prefixes whose last 32 bits are an IPv4 address that a gateway would reach for us (RFC 6052).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+#: What answers beside the machine itself though `is_global` takes it for public.
+_BESIDE_US = (
+    # Azure's metadata and credentials: https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    ipaddress.ip_network("168.63.129.16/32"),
+    # Protocol assignments (RFC 6890), among them Oracle's metadata at 192.0.0.192 and the nearest gateway (RFC 7723).
+    ipaddress.ip_network("192.0.0.0/24"),
+    # The nearest relay of 6to4, which is withdrawn (RFC 7526).
+    ipaddress.ip_network("192.88.99.0/24"),
+)
+
 
 def check_host(host: str, port: int, allow_private: Iterable[str] = ()) -> list[str]:
     """Resolve `host` and return the IP addresses that may be connected to, in the resolver's order.
@@ -65,6 +75,8 @@ def is_public(address: IPAddress) -> bool:
             return is_public(wrapped)
         if address.is_site_local:  # fec0::/10, of old private networks, which `is_global` takes for public
             return False
+    if any(address in network for network in _BESIDE_US):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

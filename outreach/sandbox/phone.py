@@ -177,7 +177,11 @@ class Callbacks:
         for pause in (0.5, 2.0, 5.0, 0.0):
             try:
                 answer = session.post(
-                    report.url, data=report.form, headers={"X-Twilio-Signature": signature}, timeout=10
+                    report.url,
+                    data=report.form,
+                    headers={"X-Twilio-Signature": signature},
+                    timeout=10,
+                    allow_redirects=False,  # where it would lead has not been looked at
                 )
                 if answer.status_code < 500:
                     return

@@ -32,6 +32,16 @@ from channels.base import AccountProblem, AccountWideFailure
         ("::ffff:8.8.8.8", True),
         ("64:ff9b::a00:1", False),
         ("2002:7f00:1::", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("168.63.129.15", True),
+        ("168.63.129.16", False),
+        ("::ffff:168.63.129.16", False),
+        ("64:ff9b::a83f:8110", False),
+        ("192.0.0.9", False),
+        ("192.0.0.192", False),
+        ("192.88.99.1", False),
+        ("100.100.100.200", False),
+        ("fd00:ec2::254", False),
     ],
 )
 def test_is_public_looks_through_wrapped_addresses(text: str, public: bool) -> None:
@@ -109,6 +119,30 @@ def test_connect_to_goes_on_to_the_next_address(monkeypatch: pytest.MonkeyPatch)
         with connect_to("two.example", port, ("127.0.0.0/8",), seconds=5) as sock:
             assert sock.getpeername() == ("127.0.0.1", port)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_connect_to_asks_once_and_leaves_private_addresses_of_a_mixed_name_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, look_up = [], socket.getaddrinfo
+
+    def answers(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        if host != "mixed.example":
+            return look_up(host, port, *rest, **more)
+        asked.append(host)
+        found = ("127.0.0.2", "127.0.0.1") if len(asked) == 1 else ("127.0.0.2",)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answers)
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        port = ours.getsockname()[1]
+        with socket.create_server(("127.0.0.2", port)) as private:
+            with connect_to("mixed.example", port, ("127.0.0.1",), seconds=5) as sock:
+                assert sock.getpeername() == ("127.0.0.1", port)
+            private.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                private.accept()
+    assert asked == ["mixed.example"]
 
 
 def test_connect_to_blames_silence_on_no_single_message(monkeypatch: pytest.MonkeyPatch) -> None:

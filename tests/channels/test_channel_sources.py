@@ -203,3 +203,12 @@ def test_a_feed_that_is_the_name_of_a_file_opens_no_file(tmp_path: Path) -> None
     file.write_text(RSS)
     found = read_feed(str(file).encode())
     assert (found.title, found.entries) == ("", ())
+
+
+def test_a_feed_that_names_outside_declarations_asks_nobody_for_them(peer: ScriptedPeer) -> None:
+    outside = f'<!DOCTYPE rss SYSTEM "{peer.url}/dtd" [<!ENTITY % p SYSTEM "{peer.url}/p"> %p; '
+    outside += f'<!ENTITY e SYSTEM "{peer.url}/e">]>'
+    sheet = f'<?xml-stylesheet href="{peer.url}/xsl" type="text/xsl"?>'
+    content = f'<?xml version="1.0"?>{sheet}{outside}<rss version="2.0"><channel><title>a&e;b</title></channel></rss>'
+    assert read_feed(content.encode()).entries == ()
+    assert peer.requests == []

@@ -228,7 +228,10 @@ def test_fetch_follows_no_redirect_to_what_is_no_address(peer: ScriptedPeer, add
         fetch(f"{peer.url}/old", allow_private=LOOPBACK)
 
 
-@pytest.mark.parametrize("host", ["2130706433", "127.1", "[::ffff:127.0.0.1]", "169.254.169.254", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    ["2130706433", "127.1", "[::ffff:127.0.0.1]", "169.254.169.254", "168.63.129.16", "0xa83f8110", "localhost"],
+)
 def test_fetch_follows_no_redirect_to_a_private_address_however_it_is_written(peer: ScriptedPeer, host: str) -> None:
     port = peer.url.rpartition(":")[2]
     peer.answer(Http(302, headers={"Location": f"http://{host}:1/latest/meta-data"}))

@@ -25,8 +25,9 @@ FORM = {"To": "+359881234567", "From": "+15005550006", "Body": "Новата у�
 class Listener(HttpPeer):
     """Whoever is called back."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, leads_to: str = "") -> None:
         super().__init__(0)
+        self._headers = {"Location": leads_to} if leads_to else {}
         self.calls: list[Call] = []
         self._statuses = list(statuses)
         self._changed = threading.Condition()
@@ -35,7 +36,7 @@ class Listener(HttpPeer):
         with self._changed:
             self.calls.append(call)
             self._changed.notify_all()
-            return Reply(status=self._statuses.pop(0) if self._statuses else 204)
+            return Reply(status=self._statuses.pop(0) if self._statuses else 204, headers=self._headers)
 
     def wait_for(self, count: int) -> list[dict[str, str]]:
         with self._changed:
@@ -134,6 +135,14 @@ def test_other_machines_are_never_called(phone: PhonePeer) -> None:
     assert not is_loopback("http://127.0.0.1.example.org/")
     assert not is_loopback("file:///etc/passwd")
     assert not is_loopback("")
+
+
+def test_receiver_leads_reports_nowhere_else(phone: PhonePeer) -> None:
+    with Listener() as elsewhere, Listener(307, 302, leads_to=elsewhere.url) as receiver:
+        assert post(phone, StatusCallback=f"{receiver.url}/status").status_code == 201
+        forms = receiver.wait_for(2)  # the second report begins when nothing is left to do of the first
+    assert [form["MessageStatus"] for form in forms] == ["sent", "delivered"]
+    assert elsewhere.calls == []
 
 
 def test_hundreds_of_messages_take_seconds(phone: PhonePeer, kept: Callable[[], list[Kept]]) -> None:
