@@ -23,6 +23,7 @@ from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ConversationSta
 from outreach.delivery.notices import send_own_words
 from outreach.events.keywords import is_cyrillic
 from outreach.events.models import Reply
+from outreach.events.storable import storable_text
 from outreach.events.talk import Answer, CannedAnswer, Conversation
 
 #: What a notice that answers somebody confirms; `delivery.letters` knows it too.
@@ -119,7 +120,7 @@ def answer(actor: Actor, talk: Conversation, text: str, *, seen: str = "") -> An
         Forbidden
     """
     actor.require(Permission.ANSWER)
-    said = text.replace("\r\n", "\n").strip()
+    said = storable_text(text.replace("\r\n", "\n")).strip()
     if not said:
         raise Invalid({"text": [_("This must not be empty.")]})
     if len(said) > LONGEST_ANSWER:
@@ -186,8 +187,11 @@ def close(actor: Actor, talk: Conversation, *, seen: str = "") -> None:
 
 @transaction.atomic
 def reopen(actor: Actor, talk: Conversation) -> None:
-    """Have it wait again; the deadline is counted from now."""
+    """Have it wait again; the deadline is counted from now. What waits already keeps the one that it has."""
     actor.require(Permission.ANSWER)
+    talk = _held(talk)
+    if talk.state == ConversationState.WAITING:
+        return
     now = clock.now()
     talk.state, talk.waiting_since = ConversationState.WAITING, now
     talk.due_at = now + timedelta(hours=settings.ANSWER_HOURS)
@@ -221,7 +225,8 @@ def label(actor: Actor, talk: Conversation, labels: Sequence[str]) -> None:
         Invalid: too many, or one that is too long.
     """
     actor.require(Permission.ANSWER)
-    wanted = list(dict.fromkeys(" ".join(each.split()) for each in labels if each.strip()))
+    words = (" ".join(storable_text(each).split()) for each in labels)
+    wanted = list(dict.fromkeys(filter(None, words)))
     if len(wanted) > MOST_LABELS or any(len(each) > 40 for each in wanted):
         raise Invalid({"labels": [_("At most %(most)s labels of 40 characters.") % {"most": MOST_LABELS}]})
     Conversation.objects.filter(pk=talk.pk).update(labels=wanted)
@@ -243,12 +248,13 @@ def keep_ready(actor: Actor, *, name: str, text: str) -> CannedAnswer:
         Invalid: one of them is empty or too long.
     """
     actor.require(Permission.ANSWER)
-    bounds = {"name": (name.strip(), 80), "text": (text.strip(), LONGEST_ANSWER)}
+    name, text = (storable_text(given).strip() for given in (name, text))
+    bounds = {"name": (name, 80), "text": (text, LONGEST_ANSWER)}
     wrong = {field: _wrong(value, most) for field, (value, most) in bounds.items()}
     if problems := {field: [sentence] for field, sentence in wrong.items() if sentence}:
         raise Invalid(problems)
     row, _is_new = CannedAnswer.objects.update_or_create(
-        organisation=actor.organisation, name=name.strip(), defaults={"text": text.strip()}
+        organisation=actor.organisation, name=name, defaults={"text": text}
     )
     audit.record(actor, "canned_answer.kept", row)
     return row

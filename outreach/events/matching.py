@@ -39,8 +39,8 @@ RETURNED_WITHIN: Final = timedelta(days=10)
 NEWEST_RUNS: Final = 50
 #: Newest notices to one address that are looked through for a receipt.
 NEWEST_NOTICES: Final = 100
-#: Recipients of a test send, which are numbered.
-NAMED_IN_TESTS: Final = 20
+#: Recipients of a test send, which are numbered: alone they say whose it is of nothing.
+_NAMED: Final = tuple(f"n:{number}" for number in range(20))
 #: States of a delivery that its recipient may have got.
 _MAY_HAVE_ARRIVED: Final = (
     DeliveryState.ACCEPTED,
@@ -109,7 +109,7 @@ def match_receipt(account: Account, provider_id: str, address: str) -> Match | N
         return None
     sent = Delivery.objects.filter(
         run_id__in=_recent_runs(account),
-        target__in=_targets(account, account.channel, normalised),
+        target__in=[*_targets(account, account.channel, normalised), *_NAMED],
         channel=account.channel,
         account=account,
     ).filter(_is_called(provider_id))
@@ -133,12 +133,12 @@ def speaks_for_message(delivery: Delivery, provider_id: str, *, is_failure: bool
 
 
 def _targets(account: Account, channel: str, normalised: str) -> list[str]:
-    """The ledger's targets of everybody who has the address, of the notices that went to it, and of test sends."""
+    """The ledger's targets of everybody who has the address, and of the notices that went to it."""
     subtree = Address.objects.filter(organisation__path__startswith=account.organisation.path)
     people = subtree.filter(channel=channel, normalised=normalised).values_list("subscriber_id", flat=True)
     notices = Notice.objects.for_organisation(account.organisation).filter(digest=address_digest(channel, normalised))
     newest = notices.order_by("-pk").values_list("pk", flat=True)[:NEWEST_NOTICES]
-    return [*(f"s:{person}" for person in people), *(f"n:{key}" for key in (*newest, *range(NAMED_IN_TESTS)))]
+    return [*(f"s:{person}" for person in people), *(f"n:{key}" for key in newest)]
 
 
 def match_address(account: Account, channel: str, address: str, *, within: timedelta = REMEMBERED) -> Match | None:

@@ -243,3 +243,11 @@ def test_a_word_by_e_mail_answers_the_message_that_it_replies_to(sent: Sent, tex
     take_mail(sent.account, letter(text, sender="other@example.com", In_Reply_To=message_id(sent)))
     assert [row[1] for row in kept()] == ([value] if value else [])
     assert [row[0] for row in Reply.objects.values_list("kind")] == ["answer" if value else "reply"]
+
+
+def test_a_strangers_digit_answers_none_of_the_first_notices(texted: Sent) -> None:
+    Run.objects.filter(pk=texted.run.pk).update(kind="notice", campaign=None)
+    Delivery.objects.filter(id=texted.delivery).update(target="n:1", subscriber=None, address=None)
+    take_reply_event(texted.account, text_message("4", number="+359888000000"))
+    assert list(Reply.objects.values_list("kind", "delivery")) == [("reply", None)]
+    assert Conversation.objects.get().state == "waiting"

@@ -252,3 +252,13 @@ def test_html_is_kept_without_what_runs_loads_or_sends() -> None:
     message = parse(with_files())
     assert html_of(message) == "<p>Ето <b>ги</b>.</p>\n"
     assert enclosures_of(message) == []
+
+
+def test_what_waits_already_keeps_its_deadline_when_it_is_opened_again(sent: Sent) -> None:
+    talk = wrote(sent, "Кога е срокът?")
+    Conversation.objects.filter(pk=talk.pk).update(due_at=talk.last_at - timedelta(hours=1))
+    inbox.reopen(product_itself(sent.organisation), talk)
+    assert list(Conversation.objects.values_list("state", "waiting_since", "due_at")) == [
+        ("waiting", talk.waiting_since, talk.last_at - timedelta(hours=1))
+    ]
+    assert not AuditEntry.objects.filter(action="conversation.reopened").exists()

@@ -217,3 +217,16 @@ def test_a_label_leads_to_all_that_have_it(alice: Person, account: Account) -> N
     page = alice.see(unescape(link[1]))
     assert ("i1@example.bg" in page, "i2@example.bg" in page, "With the label" in page) == (True, False, True)
     assert "No conversation here has this label." in alice.see("/inbox?view=mine&label=x")
+
+
+def test_a_character_that_cannot_be_kept_is_left_out_of_what_is_typed(alice: Person, account: Account) -> None:
+    talk = wrote(account)
+    alice.post(f"/inbox/{talk.pk}/sort", labels="sro\0k, x", assignee="")
+    alice.post("/inbox/ready/keep", name="Sro\0k", text="Do 30\0 april")
+    alice.post(f"/inbox/{talk.pk}/answer", text="Do\0 30 april")
+    talk.refresh_from_db()
+    assert (talk.labels, CannedAnswer.objects.values_list("name", "text").get()) == (
+        ["srok", "x"],
+        ("Srok", "Do 30 april"),
+    )
+    assert list(talk.answers.values_list("text", flat=True)) == ["Do 30 april"]
