@@ -18,7 +18,7 @@ from outreach.core import audit, clock
 from outreach.core.access import Actor
 from outreach.core.errors import Invalid
 from outreach.core.models import Organisation
-from outreach.core.vocabulary import EventKind, EvidenceSource, Goal, Permission
+from outreach.core.vocabulary import EventKind, EvidenceSource, Goal, Permission, RunKind
 from outreach.delivery import tokens
 from outreach.delivery.models import Delivery
 from outreach.delivery.tokens import TokenKind
@@ -97,7 +97,8 @@ def record_conversion(
         is_repeated=_is_repeated(promoted, name, who.subscriber),
     )
     audit.record(actor, "conversion.recorded", conversion, service=promoted.slug, name=name)
-    if name in STAGES:
+    is_trial = who.run is not None and who.run.kind == RunKind.TEST  # nobody's use of the service
+    if name in STAGES and not is_trial:
         _take_as_evidence(conversion, who)
     if who.run is not None:
         record(_happening(conversion, who, run=who.run))

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models import Sum
 
-from outreach.campaigns.models import Service
+from outreach.campaigns.models import Run, Service
 from outreach.core.access import Actor, product_itself
 from outreach.core.errors import Forbidden, Invalid
 from outreach.core.models import Organisation
@@ -45,6 +45,12 @@ def test_a_conversion_is_counted_for_its_message_and_person(sent: Any, actor: Ac
         ("recommended", None, None, sent.subscriber.pk),
     ]
     assert sorted(Event.objects.values_list("kind", "reason")) == [("converted", "satisfied"), ("converted", "used")]
+
+
+def test_what_follows_a_test_send_is_nobodys_use(sent: Any, actor: Actor) -> None:
+    Run.objects.filter(pk=sent.run.pk).update(kind="test")
+    record_conversion(actor, service="pay-tax", name="used", delivery=f"{sent.run.pk}-{sent.delivery}")
+    assert (Conversion.objects.get().run, StageEvidence.objects.count()) == (sent.run, 0)
 
 
 def test_in_aggregate_a_conversion_names_nobody(sent: Any, actor: Actor) -> None:

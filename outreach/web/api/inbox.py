@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from ninja import Router, Schema, Status
 from pydantic import Field
 
@@ -155,7 +156,7 @@ def _member(talk: Conversation, email: str | None) -> User | None:
         return None
     found = inbox.answerers(talk.organisation).filter(email__iexact=email).first()
     if found is None:
-        raise Invalid({"assignee": ["There is no such member who may answer."]})
+        raise Invalid({"assignee": [_("There is no such member who may answer.")]})
     return found
 
 
