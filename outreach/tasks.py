@@ -32,6 +32,7 @@ from outreach.events import (
     bursts,
     domain_troubles,
     hooks,
+    inbox,
     polling,
     receiving,
     retention,
@@ -173,6 +174,12 @@ def receive() -> int:
 def apply_hooks() -> int:
     """Apply call-backs that came before their delivery was known or settled."""
     return hooks.apply_waiting()
+
+
+@task("outreach.reopen_lost")
+def reopen_lost() -> int:
+    """Have people wait again in the inbox whose answer did not reach them."""
+    return inbox.reopen_lost()
 
 
 @task("outreach.judge_bursts")

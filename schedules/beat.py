@@ -33,6 +33,7 @@ BEAT: Final = (
     Entry(task="outreach.send_digests", seconds=60),
     Entry(task="outreach.judge_bursts", seconds=60),
     Entry(task="outreach.gather_troubles", seconds=60),
+    Entry(task="outreach.reopen_lost", seconds=60),
     Entry(task="outreach.gather_evidence", seconds=300),
     Entry(task="outreach.upkeep", seconds=3600),
     Entry(task="outreach.sync_suppressions", seconds=3600),

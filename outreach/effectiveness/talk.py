@@ -8,7 +8,7 @@ from typing import Final
 
 from django.db.models import Prefetch, Q
 
-from outreach.core.vocabulary import DeliveryState
+from outreach.core.vocabulary import DeliveryState, Receipt
 from outreach.delivery.models import Notice
 from outreach.effectiveness.notices import NoticeFate, fates
 from outreach.events.models import Reply
@@ -40,6 +40,10 @@ class Said:
     @property
     def has_failed(self) -> bool:
         return self.fate is not None and self.fate.state in FAILED
+
+    @property
+    def came_back(self) -> bool:
+        return self.fate is not None and self.fate.delivery.receipt == Receipt.BOUNCED
 
 
 def talk_of(talk: Conversation) -> list[Said]:

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outreach.audience.addresses import BadAddress, normalise
 from outreach.audience.models import Address
 from outreach.core import audit, clock
-from outreach.core.access import PERMISSIONS, Actor
+from outreach.core.access import PERMISSIONS, Actor, product_itself
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Organisation, User
 from outreach.core.secrets import address_digest
@@ -197,6 +197,31 @@ def reopen(actor: Actor, talk: Conversation) -> None:
     talk.due_at = now + timedelta(hours=settings.ANSWER_HOURS)
     talk.save(update_fields=["state", "waiting_since", "due_at"])
     audit.record(actor, "conversation.reopened", talk, organisation=talk.organisation)
+
+
+#: How long after an answer its fate is looked at: servers give a message back within five days.
+ANSWER_LOST_WITHIN: Final = timedelta(days=10)
+#: Conversations that nobody waits in, whose last answer did not leave or came back.
+LOST: Final = """
+SELECT c.id FROM outreach_conversation c
+CROSS JOIN LATERAL (
+    SELECT a.notice_id FROM outreach_answer a WHERE a.conversation_id = c.id ORDER BY a.id DESC LIMIT 1
+) last
+JOIN outreach_notice n ON n.id = last.notice_id
+JOIN outreach_delivery d ON d.run_id = n.run_id AND d.id = n.delivery
+WHERE c.state = 'answered' AND c.last_at >= %(since)s
+    AND (d.state IN ('rejected', 'skipped', 'cancelled') OR d.receipt = 'bounced')
+"""
+
+
+def reopen_lost() -> int:
+    """Have those wait again whose answer did not reach them, and nobody would know; how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOST, {"since": clock.now() - ANSWER_LOST_WITHIN})
+        lost = [key for (key,) in cursor.fetchall()]
+    for talk in Conversation.objects.select_related("organisation").filter(pk__in=lost):
+        reopen(product_itself(talk.organisation), talk)
+    return len(lost)
 
 
 def _leave(talk: Conversation, state: ConversationState, *, last_at: object) -> None:

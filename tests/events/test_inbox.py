@@ -16,7 +16,8 @@ from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import AuditEntry, Membership, User
 from outreach.core.secrets import address_digest
 from outreach.core.vocabulary import Role
-from outreach.delivery.models import Notice
+from outreach.delivery.models import Delivery, Notice
+from outreach.effectiveness.talk import talk_of
 from outreach.events import inbox
 from outreach.events.enclosures import LARGEST, enclosures_of, html_of
 from outreach.events.letters import parse
@@ -55,6 +56,33 @@ def test_what_one_person_writes_is_one_conversation_that_waits(sent: Sent) -> No
     assert (again.state, again.excerpt, again.subject, again.language) == ("waiting", "И къде?", "Данъци 2026", "bg")
     assert again.waiting_since == first.waiting_since
     assert again.due_at == (first.waiting_since or again.last_at) + timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("fate", "waits"),
+    [
+        ({"state": "rejected"}, True),
+        ({"state": "accepted", "receipt": "bounced"}, True),
+        ({"state": "accepted"}, False),
+    ],
+)
+def test_whoever_did_not_get_our_answer_waits_again(sent: Sent, fate: dict[str, str], *, waits: bool) -> None:
+    actor = product_itself(sent.organisation)
+    talk = wrote(sent, "Кога е срокът?")
+    answered = inbox.answer(actor, talk, "До 30 април.")
+    assert (answered.notice is not None, inbox.reopen_lost()) == (True, 0)
+    Delivery.objects.filter(id=answered.notice.delivery if answered.notice else 0).update(**fate)
+
+    assert (inbox.reopen_lost(), inbox.reopen_lost()) == (int(waits), 0)
+    talk.refresh_from_db()
+    assert (talk.state, talk.due_at is not None) == (("waiting", True) if waits else ("answered", False))
+    assert [said.has_failed or said.came_back for said in talk_of(talk)] == [False, waits]
+
+    inbox.answer(actor, talk, "До 30 април, на другия адрес.")
+    assert inbox.reopen_lost() == 0
+    inbox.close(actor, talk)
+    Delivery.objects.filter(target__startswith="n:").update(**fate)
+    assert inbox.reopen_lost() == 0
 
 
 def test_a_stranger_has_a_conversation_of_their_own(sent: Sent) -> None:
