@@ -106,11 +106,11 @@ def estimated(hits: int, *, squares: int, pages: int, rows: int, part: float, kn
     """The count by the hits in some `pages` with `rows`, and the sum of the hits' squares by page. Pure.
 
     The ratio estimate of a sample of clusters (Cochran, Sampling Techniques, 9A): with the `known` number of all rows
-    it does not matter how many pages chance drew. Where that number contradicts the sample, Horvitz and Thompson's, by
-    the `part` that each page was drawn with.
+    it does not matter how many pages chance drew. Where that number contradicts the sample, as one that is less than
+    what was seen, Horvitz and Thompson's, by the `part` that each page was drawn with.
     """
     reckoned = rows / part
-    is_known = pages > 0 and abs(known / reckoned - 1) <= TOO_FAR / math.sqrt(pages)
+    is_known = pages > 0 and known >= rows and abs(known / reckoned - 1) <= TOO_FAR / math.sqrt(pages)
     times = known / rows if is_known else 1 / part
     alike = hits * hits / pages if is_known else 0.0
     # The rule of three: what none of n draws has is in fewer than 3/n of all, nineteen times of twenty.

@@ -79,9 +79,12 @@ class Case:
         self.done.append(f"{role} {'wiped' if role == 'broker' else 'killed'} {when}")
 
     def busy_worker(self) -> int:
-        """A worker child that has something in hand; its process id."""
-        hands = wait_until(self.place.hands, what="a window is in hand")
-        return self.draw.choice(sorted({hand.worker for hand in hands}))
+        """A worker child that has something in hand, and is not one that was killed with it; its process id."""
+        busy = wait_until(
+            lambda: sorted({hand.worker for hand in self.place.hands() if psutil.pid_exists(hand.worker)}),
+            what="a window is in hand",
+        )
+        return self.draw.choice(busy)
 
     def hand_of(self, worker: int) -> set[str]:
         """What a dead or frozen worker has in hand; a COMMIT that it sent with its last breath may still come."""
