@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -241,6 +242,17 @@ class ProviderEvent:
     mime: bytes = b""
     #: The provider's event as it came, for replay.
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def made_id(content: bytes) -> str:
+    """The id of an event that its provider gives none: of what it says, so that told again it is the same."""
+    return f"made:{sha256(content).hexdigest()[:32]}"
+
+
+def unreadable(content: bytes) -> ProviderEvent:
+    """What a provider told, proven to be the provider's, and nobody can read."""
+    raw = {"unreadable": content[:500].decode("utf-8", "replace")}
+    return ProviderEvent(word=EventWord.UNKNOWN, event_id=made_id(content), reason="unreadable", raw=raw)
 
 
 @dataclass(frozen=True, kw_only=True)

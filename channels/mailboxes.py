@@ -36,8 +36,11 @@ def header_form(text: str) -> str:
 
 
 def address_of(text: str) -> str:
-    """The bare address in `Name <address>`."""
-    return parseaddr(text)[1]
+    """The bare address in `Name <address>`; '' where there is none."""
+    try:
+        return parseaddr(text)[1]
+    except RecursionError:  # signs within signs, until the standard library gives up
+        return ""
 
 
 @lru_cache(maxsize=1024)

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Final
 
-from channels.base import EventWord, Hook, ProviderEvent
+from channels.base import EventWord, Hook, ProviderEvent, made_id, unreadable
 
 _WORDS: Final[Mapping[str, EventWord]] = {
     "Delivery": EventWord.DELIVERED,
@@ -33,9 +32,7 @@ def read_hook(hook: Hook) -> list[ProviderEvent]:
             return []
         return [_read_inbound(body) if hook.kind == "inbound" else _read_event(body, hook.body)]
     except (ValueError, RecursionError):
-        raw = {"unreadable": hook.body[:500].decode("utf-8", "replace")}
-        made = _made_id(hook.body)
-        return [ProviderEvent(word=EventWord.UNKNOWN, event_id=made, reason="unreadable", raw=raw)]
+        return [unreadable(hook.body)]
 
 
 def _word(body: Mapping[str, Any]) -> EventWord:
@@ -56,7 +53,7 @@ def _read_event(body: Mapping[str, Any], raw: bytes) -> ProviderEvent:
     word, number, given_back = _word(body), body.get("ID"), body.get("Metadata")
     return ProviderEvent(
         word=word,
-        event_id=f"{body.get('RecordType')}:{number}" if number else _made_id(raw),
+        event_id=f"{body.get('RecordType')}:{number}" if number else made_id(raw),
         message=_text(given_back, "delivery"),
         provider_id=_text(body, "MessageID"),
         at=_time(_text(body, "DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt")),
@@ -75,7 +72,7 @@ def _read_inbound(body: Mapping[str, Any]) -> ProviderEvent:
     headers = {_text(one, "Name").lower(): _text(one, "Value") for one in listed} if isinstance(listed, list) else {}
     return ProviderEvent(
         word=EventWord.REPLIED,
-        event_id=headers.get("message-id", "").strip("<> ") or _made_id(json.dumps(body, sort_keys=True).encode()),
+        event_id=headers.get("message-id", "").strip("<> ") or made_id(json.dumps(body, sort_keys=True).encode()),
         address=_text(body.get("FromFull"), "Email"),
         text=_text(body, "TextBody"),
         subject=_text(body, "Subject"),
@@ -87,10 +84,6 @@ def _read_inbound(body: Mapping[str, Any]) -> ProviderEvent:
 
 def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in _NOT_KEPT}
-
-
-def _made_id(raw: bytes) -> str:
-    return f"made:{sha256(raw).hexdigest()[:32]}"
 
 
 def _text(fields: Any, *names: str) -> str:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.parser import BytesHeaderParser
 from email.policy import HTTP
-from email.utils import parseaddr
-from hashlib import sha256
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -18,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.hashes import SHA256
 from sendgrid.helpers.eventwebhook import EventWebhook
 
-from channels.base import EventWord, ForgedHook, Hook, ProviderEvent
+from channels.base import EventWord, ForgedHook, Hook, ProviderEvent, made_id, unreadable
 from channels.batches import split_batch
+from channels.mailboxes import address_of
 
 _WORDS: Final[Mapping[str, EventWord]] = {
     "processed": EventWord.ACCEPTED,
@@ -81,9 +80,7 @@ def _read_piece(piece: str) -> list[ProviderEvent]:
     try:
         return _read_batch([json.loads(piece)])
     except (ValueError, RecursionError):
-        made = f"made:{sha256(piece.encode('utf-8', 'replace')).hexdigest()[:32]}"
-        raw = {"unreadable": piece[:500]}
-        return [ProviderEvent(word=EventWord.UNKNOWN, event_id=made, reason="unreadable", raw=raw)] if piece else []
+        return [unreadable(piece.encode("utf-8", "replace"))] if piece else []
 
 
 def _read_event(event: Mapping[str, Any]) -> ProviderEvent:
@@ -111,7 +108,7 @@ def _is_hard(event: Mapping[str, Any]) -> bool:
 
 
 def _made_id(event: Mapping[str, Any]) -> str:
-    return "made:" + sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()[:32]
+    return made_id(json.dumps(event, sort_keys=True).encode())
 
 
 def _time(timestamp: Any) -> datetime | None:
@@ -130,8 +127,8 @@ def read_inbound(hook: Hook) -> list[ProviderEvent]:
     return [
         ProviderEvent(
             word=EventWord.REPLIED,
-            event_id=message_id or f"made:{sha256(hook.body).hexdigest()[:32]}",
-            address=_address_in(fields.get("from", "")),
+            event_id=message_id or made_id(hook.body),
+            address=address_of(fields.get("from", "")),
             text=fields.get("text", ""),
             subject=fields.get("subject", ""),
             in_reply_to=str(message.get("In-Reply-To") or "").strip("<> \r\n") if message else "",
@@ -139,13 +136,6 @@ def read_inbound(hook: Hook) -> list[ProviderEvent]:
             raw=fields,
         )
     ]
-
-
-def _address_in(text: str) -> str:
-    try:
-        return parseaddr(text)[1]
-    except RecursionError:  # signs within signs, until the standard library gives up
-        return ""
 
 
 def _parse_multipart(hook: Hook) -> dict[str, bytes]:

@@ -8,17 +8,16 @@ from typing import Final
 
 from django.db.models import Prefetch, Q
 
-from outreach.core.vocabulary import DeliveryState, Receipt
+from outreach.core.vocabulary import Receipt
 from outreach.delivery.models import Notice
 from outreach.effectiveness.notices import NoticeFate, fates
+from outreach.events.inbox import NOT_SENT
 from outreach.events.models import Reply
 from outreach.events.talk import Answer, Attachment, Conversation
 from outreach.events.tongue import language_of
 
 #: Messages and answers of one conversation that are shown, the newest.
 MOST: Final = 100
-#: An answer that certainly did not leave.
-FAILED: Final = frozenset({DeliveryState.REJECTED, DeliveryState.SKIPPED, DeliveryState.CANCELLED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Said:
 
     @property
     def has_failed(self) -> bool:
-        return self.fate is not None and self.fate.state in FAILED
+        return self.fate is not None and self.fate.state in NOT_SENT
 
     @property
     def came_back(self) -> bool:

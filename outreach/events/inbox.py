@@ -19,7 +19,7 @@ from outreach.core.access import PERMISSIONS, Actor, product_itself
 from outreach.core.errors import Invalid, StateConflict
 from outreach.core.models import Organisation, User
 from outreach.core.secrets import address_digest
-from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ConversationState, Language, Permission
+from outreach.core.vocabulary import PERSONAL_CHANNELS, Channel, ConversationState, DeliveryState, Language, Permission
 from outreach.delivery.notices import send_own_words
 from outreach.events.keywords import is_cyrillic
 from outreach.events.models import Reply
@@ -201,6 +201,8 @@ def reopen(actor: Actor, talk: Conversation) -> None:
 
 #: How long after an answer its fate is looked at: servers give a message back within five days.
 ANSWER_LOST_WITHIN: Final = timedelta(days=10)
+#: An answer that certainly did not leave.
+NOT_SENT: Final = (DeliveryState.REJECTED, DeliveryState.SKIPPED, DeliveryState.CANCELLED)
 #: Conversations that nobody waits in, whose last answer did not leave or came back.
 LOST: Final = """
 SELECT c.id FROM outreach_conversation c
@@ -210,14 +212,14 @@ CROSS JOIN LATERAL (
 JOIN outreach_notice n ON n.id = last.notice_id
 JOIN outreach_delivery d ON d.run_id = n.run_id AND d.id = n.delivery
 WHERE c.state = 'answered' AND c.last_at >= %(since)s
-    AND (d.state IN ('rejected', 'skipped', 'cancelled') OR d.receipt = 'bounced')
+    AND (d.state = ANY (%(not_sent)s) OR d.receipt = 'bounced')
 """
 
 
 def reopen_lost() -> int:
     """Have those wait again whose answer did not reach them, and nobody would know; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(LOST, {"since": clock.now() - ANSWER_LOST_WITHIN})
+        cursor.execute(LOST, {"since": clock.now() - ANSWER_LOST_WITHIN, "not_sent": list(NOT_SENT)})
         lost = [key for (key,) in cursor.fetchall()]
     for talk in Conversation.objects.select_related("organisation").filter(pk__in=lost):
         reopen(product_itself(talk.organisation), talk)

@@ -10,9 +10,10 @@ from email.errors import HeaderParseError
 from email.header import Header, decode_header
 from email.message import Message
 from email.parser import BytesParser
-from email.utils import getaddresses, parseaddr
+from email.utils import getaddresses
 from typing import Final
 
+from channels.mailboxes import address_of
 from outreach.events.quoting_html import text_of_html
 from outreach.events.storable import storable_text
 
@@ -118,10 +119,7 @@ def _unfold(value: str) -> str:
 
 def sender_of(message: Message) -> str:
     """The bare address of who wrote it."""
-    try:
-        return parseaddr(header(message, "From"))[1][:320]
-    except RecursionError:  # signs within signs, until the standard library gives up
-        return ""
+    return address_of(header(message, "From"))[:320]
 
 
 def recipients_of(message: Message) -> list[str]:

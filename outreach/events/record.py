@@ -117,17 +117,16 @@ _NEW_NOBODYS: Final = """, incoming AS MATERIALIZED (
 )"""
 
 
-_COUNTED: Final = (
-    ", counted AS (SELECT run_id, at, channel, language, kind, verdict, link{delivery}, 1 AS more FROM {events}),"
-)
+_COUNTED: Final = ", counted AS (SELECT {columns}, 1 AS more FROM {events}),"
 #: Adds the events of one relation to the counters when the other is complete.
 _COUNT: Final = (
-    _COUNTED.replace("{delivery}", "")
+    _COUNTED.replace("{columns}", "run_id, at, channel, language, kind, verdict, link")
     + SUMS
     + ADD_SUMS.format(slot="%s", sums="sums", where=" WHERE (SELECT count(*) FROM {last}) >= 0")
 )
+#: The same where messages are known; what is sorted to be added has read all first events.
 _COUNT_THEIRS: Final = (
-    _COUNTED.format(delivery=", delivery", events="written")
+    _COUNTED.format(columns="*", events="written")
     + f"{SUMS}, {NAMED}, {CAME}"
     + ADD_SUMS.format(slot="%s", sums=ALL_SUMS, where="")
 )
