@@ -78,6 +78,12 @@ class FaultyPeer(MailServer):
             self.closes_after = 0
             self.gate.clear()
 
+    def let_the_cut_off_go(self) -> None:
+        """Open the gate, and wait until nobody who was killed at it can still hand a message over."""
+        self.gate.set()
+        for thread in self._threads[1:]:  # the first listens
+            thread.join(30)
+
     def strike(self, step: str, *, of: str, count: int = 0) -> str | None:
         """What goes wrong for this recipient (or connection) at this step; None if nothing."""
         for fault in self.faults:

@@ -175,15 +175,16 @@ def kill_supervisor(place: Place) -> None:
 
 def test_two_supervisors_over_one_folder(place: Place, seed: int) -> None:
     second = another(place, place.installation.data)
-    with faulty_peer(seed=seed) as peer:
+    with faulty_peer(seed=seed, closes_after=PEOPLE // 4) as peer:
         try:
             second.installation.start()
             second.wait_until_whole()
             blast = place.blast(peer.port)
-            wait_until(lambda: len(peer.messages) > PEOPLE / 4, what="messages leave")
+            wait_until(lambda: not peer.gate.is_set(), what="messages leave")
             cut = hands(place)
             kill_supervisor(place)
             cut |= hands(second)
+            peer.gate.set()
             let_leases_run_out(second)
             second.finish(blast)
             check(second, "two supervisors, one killed", blast, peer, cut=cut, seed=seed)
@@ -196,11 +197,12 @@ def test_two_supervisors_over_one_folder(place: Place, seed: int) -> None:
 def test_a_copied_folder_sends_nothing_until_somebody_says_so(place: Place, seed: int, policy: str) -> None:
     folder = Place(lease=LEASE)
     copy = another(place, folder.installation.data)
-    with faulty_peer(seed=seed) as peer:
+    with faulty_peer(seed=seed, closes_after=PEOPLE // 8) as peer:
         try:
             blast = place.blast(peer.port, policy=policy)
-            wait_until(lambda: len(peer.messages) > PEOPLE / 8, what="messages leave")
+            wait_until(lambda: not peer.gate.is_set(), what="messages leave")
             cut = kill_everything(place)
+            peer.let_the_cut_off_go()
             at_the_copy = peer.taken(blast.run)
             subprocess.run(["cp", "-a", place.installation.data, copy.installation.data], check=True)
 
